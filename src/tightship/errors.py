@@ -214,11 +214,11 @@ def every_error() -> Iterator[type[TightshipError]]:
 
 def from_dict(data: Mapping[str, object]) -> TightshipError:
     """Rebuild the error that `TightshipError.to_dict` wrote; an unknown code gives the root."""
-    kinds = {kind.code: kind for kind in every_error()}
-    kind = kinds.get(str(data.get("code")), TightshipError)
+    # The first class with a code is the one that defines it; those below may inherit it.
+    kind = next((kind for kind in every_error() if kind.code == data.get("code")), TightshipError)
     error = kind.__new__(kind)
+    TightshipError.__init__(error, str(data.get("message", "")))
     details = data.get("details")
-    TightshipError.__init__(
-        error, str(data.get("message", "")), **(dict(details) if isinstance(details, Mapping) else {})
-    )
+    if isinstance(details, Mapping):
+        error.details.update({str(key): value for key, value in details.items()})
     return error

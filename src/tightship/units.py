@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Mapping
+from fractions import Fraction
 
 from tightship.errors import InvalidQuantity
 
-_BYTE_UNITS = {
-    "": 1, "b": 1,
-    "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-    "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40,
-    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+_BYTE_UNITS = {"": Fraction(1), "b": Fraction(1)}
+for _power, _letter in enumerate("kmgt", start=1):
+    _BYTE_UNITS[f"{_letter}b"] = Fraction(1000**_power)
+    _BYTE_UNITS[_letter] = _BYTE_UNITS[f"{_letter}ib"] = Fraction(1024**_power)
+_SECOND_UNITS = {
+    "ms": Fraction(1, 1000), "": Fraction(1), "s": Fraction(1), "min": Fraction(60), "m": Fraction(60),
+    "h": Fraction(3600), "d": Fraction(86400),
 }  # fmt: skip
-_SECOND_UNITS = {"ms": 1e-3, "": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)\s*")
-_TIMECODE = re.compile(r"\s*(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)\s*")
+_SIZE = ("a size", "512 MiB")
+_DURATION = ("a duration", "90 s or 1:30")
+#: At most 18 digits before the point: beyond an exabyte, or the age of the universe, it is a mistake.
+_QUANTITY = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})\s*([a-zA-Z]*)\s*")
+#: Hours, minutes, seconds; without hours, the minutes may be any number.
+_TIMECODE = re.compile(r"\s*(?:([0-9]{1,9}):([0-5]?[0-9])|([0-9]{1,9})):([0-5]?[0-9](?:\.[0-9]{0,40})?)\s*")
+#: Characters of a wrong value that are worth repeating.
+_SHOWN_CHARS = 40
 
 
-def _scaled(text: str, units: dict[str, float] | dict[str, int], what: str, example: str) -> float:
+def _wrong(value: object, what: str, example: str) -> InvalidQuantity:
+    try:
+        shown = repr(value)
+    except ValueError:  # CPython refuses to print integers of thousands of digits
+        shown = "the number"
+    if len(shown) > _SHOWN_CHARS:
+        shown = f"{shown[:_SHOWN_CHARS]}..."
+    return InvalidQuantity(f"{shown} is not {what}; write for instance {example}", value=shown)
+
+
+def _scaled(text: str, units: Mapping[str, Fraction], what: str, example: str) -> Fraction:
     match = _QUANTITY.fullmatch(text)
     scale = units.get(match[2].lower()) if match else None
     if match is None or scale is None:
-        raise InvalidQuantity(f"{text!r} is not {what}; write for instance {example}", value=text)
-    return float(match[1]) * scale
+        raise _wrong(text, what, example)
+    return Fraction(match[1].rstrip(".")) * scale
 
 
-def parse_bytes(text: str | int) -> int:
+def _plain(number: float, what: str, example: str) -> float:
+    # True and None come from configuration files, not from anybody who means a quantity.
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 10**18:
+        raise _wrong(number, what, example)
+    return number
+
+
+def parse_bytes(text: str | float) -> int:
     """Read a size such as `512 MiB`, `1.5GB` or `4096`.
 
     Args:
@@ -38,9 +63,9 @@ def parse_bytes(text: str | int) -> int:
     Raises:
         InvalidQuantity: The text is not a size.
     """
-    if isinstance(text, int):
-        text = str(text)
-    return int(_scaled(text, _BYTE_UNITS, "a size", "512 MiB"))
+    if isinstance(text, str):
+        return int(_scaled(text, _BYTE_UNITS, *_SIZE))
+    return int(_plain(text, *_SIZE))
 
 
 def parse_seconds(text: str | float) -> float:
@@ -52,32 +77,34 @@ def parse_seconds(text: str | float) -> float:
     Raises:
         InvalidQuantity: The text is not a duration, or is negative or infinite.
     """
-    if isinstance(text, int | float):
-        if not math.isfinite(text) or text < 0:
-            raise InvalidQuantity(f"{text!r} is not a duration; it must be finite and not negative", value=text)
-        return float(text)
+    if not isinstance(text, str):
+        return float(_plain(text, *_DURATION))
     timecode = _TIMECODE.fullmatch(text)
     if timecode:
-        return int(timecode[1] or 0) * 3600 + int(timecode[2]) * 60 + float(timecode[3])
-    return _scaled(text, _SECOND_UNITS, "a duration", "90 s or 1:30")
+        return int(timecode[1] or 0) * 3600 + int(timecode[2] or timecode[3]) * 60 + float(timecode[4])
+    return float(_scaled(text, _SECOND_UNITS, *_DURATION))
 
 
 def format_bytes(count: float) -> str:
     """Write a size for people: `0 B`, `1.5 KiB`, `512 MiB`, `-3.0 MiB`."""
-    size, unit = abs(count), "B"
+    sign, size, unit = "-" if count < 0 else "", abs(count), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:
+        # What would be rounded to 1024 is told in the larger unit.
+        if round(size) < 1024:
             break
         size, unit = size / 1024, larger
-    digits = 0 if unit == "B" or size >= 100 else 1
-    return f"{'-' if count < 0 else ''}{size:.{digits}f} {unit}"
+    # 99.96 has one digit more when it is written than when it is compared.
+    digits = 0 if unit == "B" or round(size, 1) >= 100 else 1
+    return f"{sign if round(size, digits) else ''}{size:.{digits}f} {unit}"
 
 
 def format_seconds(duration_s: float) -> str:
     """Write a duration for people: `12 ms`, `3.4 s`, `2 min 05 s`, `1 h 02 min`."""
-    if duration_s < 1:
+    if duration_s < 0:
+        return f"-{format_seconds(-duration_s)}"
+    if round(duration_s * 1000) < 1000:
         return f"{duration_s * 1000:.0f} ms"
-    if duration_s < 60:
+    if round(duration_s, 1) < 60:
         return f"{duration_s:.1f} s"
     whole = round(duration_s)
     if whole < 3600:

@@ -20,6 +20,10 @@ class Attempt(Protocol):
     def scratch(self) -> Path:
         """Folder of this attempt: the only place it may write; gone when the attempt is."""
 
+    @property
+    def session(self) -> object | None:
+        """What the module's `open_session` opened for this slot (a loaded model); None without a session."""
+
     def checkpoint(self, done: float, total: float | None, unit: str) -> bool:
         """Report progress: call at least once a second, at best once a frame; it costs a microsecond.
 

@@ -6,8 +6,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from tightship.units import format_bytes, format_seconds
+
 Kind = Literal["worker", "session", "attempt", "segment"]
 Outcome = Literal["ok", "failed", "cancelled", "killed"]
+
+_OUTCOMES = {
+    "ok": "finished in",
+    "failed": "failed after",
+    "cancelled": "was cancelled after",
+    "killed": "was killed after",
+}
+_CAUSES = {
+    "deadline": "it ran past its deadline",
+    "no_progress": "it made no progress for too long",
+    "memory": "it grew past its memory ceiling",
+    "parent gone": "the process that asked for it had ended",
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,49 @@ class Receipt:
         """Return the receipt as plain JSON."""
         return asdict(self)
 
+    def in_words(self) -> str:
+        """Return the receipt as a few sentences for people."""
+        sentences = (self._ending(), self._memory(), self._leftovers(), self._releases())
+        return " ".join(sentence for sentence in sentences if sentence)
+
+    def _ending(self) -> str:
+        cpu = "CPU time not measured" if self.cpu_s is None else f"{format_seconds(self.cpu_s)} of CPU"
+        cause = "" if self.cause is None else f": {_CAUSES.get(self.cause, self.cause.replace('_', ' '))}"
+        return f"{self.name} {_OUTCOMES[self.outcome]} {format_seconds(self.wall_s)} ({cpu}){cause}."
+
+    def _memory(self) -> str:
+        if self.peak_bytes is None and self.retained_bytes is None:
+            return "Its memory was not measured."
+        peak = "How much memory it used was not measured"
+        if self.peak_bytes is not None:
+            peak = f"It used at most {format_bytes(self.peak_bytes)} of memory"
+        if self.retained_bytes is None:
+            return f"{peak}; what it gave back was not measured."
+        kept = f"all but {format_bytes(self.retained_bytes)}" if self.retained_bytes > 0 else "all of it"
+        return f"{peak} and gave back {kept}."
+
+    def _leftovers(self) -> str:
+        """Say what is still there. Fewer than at the start counts as none; a GPU is named only where there is one."""
+        amounts = (self.scratch_bytes, self.fds, self.threads, self.children, self.gpu_bytes)
+        words = (
+            _sized(self.scratch_bytes, "files"),
+            _counted(self.fds, "descriptor", "descriptors"),
+            _counted(self.threads, "thread", "threads"),
+            _counted(self.children, "process", "processes"),
+            _sized(self.gpu_bytes, "GPU memory"),
+        )
+        found = list(zip(amounts, words, strict=True))[: None if self.gpu_bytes is not None else -1]
+        left = [*self.left_behind, *(text for amount, text in found if amount is not None and amount > 0)]
+        if left:
+            unknown = [text for amount, text in found if amount is None]
+            return f"Left behind: {', '.join([*left, *unknown])}."
+        if all(amount is None for amount in amounts):
+            return "What it left behind was not measured."
+        return f"Nothing was left behind: {', '.join(text for _, text in found)}."
+
+    def _releases(self) -> str:
+        return f"Still open at the end, and released: {', '.join(self.released)}." if self.released else ""
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
         """Rebuild a receipt that `to_dict` wrote; unknown keys of a newer version are left out."""
@@ -60,3 +118,13 @@ class Receipt:
         for name in ("released", "left_behind"):
             known[name] = tuple(known.get(name, ()))
         return cls(**known)
+
+
+def _sized(size_bytes: int | None, what: str) -> str:
+    return f"{what} not measured" if size_bytes is None else f"{format_bytes(max(0, size_bytes))} of {what}"
+
+
+def _counted(count: int | None, one: str, many: str) -> str:
+    if count is None:
+        return f"{many} not measured"
+    return f"1 {one}" if count == 1 else f"{max(0, count)} {many}"

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: What is known of the input before the work starts: `MediaInfo` as plain JSON, or only its `size_bytes`.
+Media = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -16,17 +19,34 @@ class Operation:
         summary: One line for `--help` and the API's documentation.
         options: Frozen dataclass of its options; constraints are `annotated_types` metadata, checked by the runner.
         module: Import path of the module whose `run(attempt, options)` does the work; imported in a slot only.
-        suffix: Ending of the result file for the given options, or None when the result is data alone.
-        work_s: Given the options and the `MediaInfo` of the input as a mapping, seconds of media to work on.
-        deadline_per_s: Seconds allowed per second of media to be worked on ("k").
-        reservation_bytes: Memory to reserve, given the options and the media info.
+        suffix: Ending of the result file, given the options and the input; None when the result is data alone.
+        limit_s: Seconds that the work may take, given the options and the input.
+        reservation_bytes: Memory to reserve, given the options and the input.
     """
 
     name: str
     summary: str
     options: type[Any]
     module: str
-    suffix: Callable[[Any], str | None]
-    work_s: Callable[[Any, Mapping[str, Any]], float]
-    deadline_per_s: float
-    reservation_bytes: Callable[[Any, Mapping[str, Any]], int]
+    suffix: Callable[[Any, Media], str | None]
+    limit_s: Callable[[Any, Media], float]
+    reservation_bytes: Callable[[Any, Media], int]
+
+
+def span_s(options: Any, media: Media) -> float:
+    """Return the seconds of media between the options' `start_s` and `end_s`, as far as the input is known."""
+    start_s: float = options.start_s
+    end_s: float | None = options.end_s
+    known_s: float | None = media.get("duration_s")
+    if end_s is not None and known_s is not None:
+        end_s = min(end_s, known_s)
+    last_s = end_s if end_s is not None else known_s
+    return max(0.0, last_s - start_s) if last_s is not None else 0.0
+
+
+def picture_bytes(media: Media) -> int:
+    """Return the bytes of one decoded picture of the input, 4:2:0; of a 1080p one where the input is not known."""
+    pixels = [
+        (stream.get("coded_width") or 0) * (stream.get("coded_height") or 0) for stream in media.get("streams") or ()
+    ]
+    return max(pixels, default=0) * 3 // 2 or 1920 * 1080 * 3 // 2

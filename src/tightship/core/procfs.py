@@ -1,0 +1,227 @@
+"""Linux's own account of processes, read from `/proc` with the standard library alone.
+
+The supervising process polls with these functions, so they open one file each and parse no more than they need. A
+process that is gone, or dead and not yet reaped, counts as nothing: the readers answer 0, `None` or an empty list.
+"""
+
+from __future__ import annotations
+
+import os
+
+#: Ticks per second of the times in `/proc/<pid>/stat`.
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+#: Read size: `status` and `stat` fit in one read, so that each is a consistent picture.
+_READ_BYTES = 8192
+#: What the kernel answers for a process that is gone, or goes while it is read.
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+def available() -> bool:
+    """Tell whether this system has the `/proc` that the readers need."""
+    return os.path.exists("/proc/self/status")  # noqa: PTH110 - this module's import is kept small
+
+
+def memory_bytes(pid: int) -> int:
+    """Return the memory that belongs to `pid`: anonymous, shared and swapped, without mapped files.
+
+    Memory shared between processes counts in each of them.
+    """
+    return _memory_bytes(_read(f"/proc/{pid}/status"))
+
+
+def high_water_bytes(pid: int) -> int:
+    """Return the most memory `pid` held since it started, or since its `PeakReset` was last used.
+
+    The kernel keeps the mark for all resident pages; the file pages resident now are taken off. The answer is exact as
+    long as these did not change much since the peak, and it is never below `memory_bytes`.
+    """
+    status = _read(f"/proc/{pid}/status")
+    return max(_size_bytes(status, b"\nVmHWM:") - _size_bytes(status, b"\nRssFile:"), _memory_bytes(status))
+
+
+def tree_memory_bytes(pid: int) -> int:
+    """Return `memory_bytes` of `pid` and all its descendants together."""
+    return memory_bytes(pid) + sum(memory_bytes(child) for child in descendants(pid))
+
+
+def pss_bytes(pid: int) -> int | None:
+    """Return the proportional set size, or None where it may not be read; it costs milliseconds per gigabyte."""
+    try:
+        return _size_bytes(_read(f"/proc/{pid}/smaps_rollup"), b"\nPss:")
+    except PermissionError:
+        return None
+
+
+def start_time(pid: int) -> int | None:
+    """Return when `pid` started, in clock ticks since boot: with the pid it names one process for good."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def is_running(pid: int, started: int | None) -> bool:
+    """Tell whether the process that started as `pid` at `started` still runs; a zombie does not."""
+    fields = _stat(pid)
+    return bool(fields) and int(fields[19]) == started and fields[0] not in (b"Z", b"X")
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of `pid`, zombies included."""
+    if not _HAS_CHILDREN_FILES:
+        return [other for other in pids() if _field(other, 1) == pid]
+    found: list[int] = []
+    for thread in _list(f"/proc/{pid}/task"):
+        found.extend(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return children, their children and so on, parents first.
+
+    A process whose parent has ended is no longer below `pid`; in a tree that changes meanwhile one may be missed.
+    """
+    found = children(pid)
+    for child in found:
+        found.extend(grandchild for grandchild in children(child) if grandchild not in found)
+    return found
+
+
+def session_members(session: int) -> list[int]:
+    """Return the processes of a session, orphans included; it looks at every process of the machine."""
+    return [pid for pid in pids() if _field(pid, 3) == session]
+
+
+def carriers(variable: str) -> list[int]:
+    """Return the processes that started with `variable` ("NAME=value") in their environment.
+
+    It is inherited, so it marks a family beyond sessions and dead parents. Processes that may not be looked into are
+    left out; it looks at every process of the machine.
+    """
+    entry = b"\0" + variable.encode() + b"\0"
+    found: list[int] = []
+    for pid in pids():
+        try:
+            environment = _read(f"/proc/{pid}/environ")
+        except PermissionError:
+            continue
+        if entry in b"\0" + environment:
+            found.append(pid)
+    return found
+
+
+def pids() -> list[int]:
+    """Return every process that can be seen."""
+    return [int(name) for name in _list("/proc") if name.isdigit()]
+
+
+def fds(pid: int) -> int | None:
+    """Return the number of open descriptors, or None where they may not be counted."""
+    try:
+        count = len(_list(f"/proc/{pid}/fd"))
+    except PermissionError:
+        return None
+    # Listing one's own descriptors opens one.
+    return count - 1 if pid == os.getpid() else count
+
+
+def threads(pid: int) -> int:
+    """Return the number of native threads."""
+    fields = _stat(pid)
+    return int(fields[17]) if fields and fields[0] != b"Z" else 0
+
+
+def cpu_s(pid: int) -> float:
+    """Return CPU seconds, user and system, of `pid` and of the children it has waited for."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) / TICKS_PER_S
+
+
+class PeakReset:
+    """Set this process's high-water mark back to what it holds now.
+
+    The file is opened once, at construction: do that before the process is confined. Where it cannot be opened,
+    `available` is False and the mark stays what it has been since the process started; a peak inside a scope is then
+    only known when it is a new record, and otherwise falls back to the values sampled at its two ends.
+    """
+
+    def __init__(self) -> None:
+        self._fd: int | None
+        try:
+            self._fd = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            self._fd = None
+        self._pid = os.getpid()
+
+    @property
+    def available(self) -> bool:
+        """Whether `reset` works: the file is open, and it is this process's, not that of one it was forked from."""
+        return self._fd is not None and self._pid == os.getpid()
+
+    def reset(self) -> bool:
+        """Reset the mark; return whether that was possible."""
+        if self._fd is None or self._pid != os.getpid():
+            return False
+        try:
+            # "5" is the kernel's word for "reset the peak resident set size".
+            os.write(self._fd, b"5")
+        except OSError:
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def __repr__(self) -> str:
+        return f"<PeakReset {'available' if self.available else 'not available'}>"
+
+
+def _memory_bytes(status: bytes) -> int:
+    return _size_bytes(status, b"\nRssAnon:") + _size_bytes(status, b"\nRssShmem:") + _size_bytes(status, b"\nVmSwap:")
+
+
+def _size_bytes(text: bytes, key: bytes) -> int:
+    """Return the size after `key`, 0 without one; its newline keeps a process's own name from posing as the key."""
+    start = text.find(key)
+    return int(text[start + len(key) : text.index(b" kB", start)]) * 1024 if start >= 0 else 0
+
+
+def _read(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except _GONE:
+        return b""
+    try:
+        text = b""
+        while chunk := os.read(fd, _READ_BYTES):
+            text += chunk
+        return text
+    except _GONE:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def _list(path: str) -> list[str]:
+    try:
+        return os.listdir(path)  # noqa: PTH208 - this module's import is kept small
+    except _GONE:
+        return []
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return the fields from the third (state) on; the second may hold spaces and parentheses of its own."""
+    _, _, fields = _read(f"/proc/{pid}/stat").rpartition(b")")
+    return fields.split()
+
+
+def _field(pid: int, index: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[index]) if fields else None
+
+
+#: Some kernels and sandboxes have no `children` files; there, every process is asked for its parent.
+_HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110 - as above

@@ -1,0 +1,31 @@
+"""How long an attempt may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Limits on the time of one attempt, in seconds from its start.
+
+    Args:
+        soft_s: Ask the operation to stop; it keeps a partial result where it can.
+        hard_s: Kill the slot.
+        no_progress_s: Kill the slot when the work got no further for so long.
+    """
+
+    soft_s: float
+    hard_s: float
+    no_progress_s: float = 60.0
+
+    @classmethod
+    def within(cls, limit_s: float, no_progress_s: float = 60.0) -> Deadline:
+        """Return a deadline that asks at `limit_s`, and kills a tenth (at least 2 s) later."""
+        return cls(limit_s, limit_s + max(2.0, limit_s / 10), no_progress_s)
+
+    def next_kill(self, started_s: float, progressed_s: float) -> tuple[float, str]:
+        """Return when to kill, on the clock that both times were read from, and what that kill is called."""
+        hard_at_s = started_s + self.hard_s
+        stalled_at_s = progressed_s + self.no_progress_s
+        return (stalled_at_s, "no_progress") if stalled_at_s < hard_at_s else (hard_at_s, "deadline")

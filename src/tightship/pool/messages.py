@@ -1,0 +1,168 @@
+"""The words that parent, warden and worker exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# --- parent -> worker -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """Begin an attempt; the input's descriptor travels with the message when there is an input.
+
+    Args:
+        name: What the receipt calls the attempt.
+        module: Import path of the module whose `run(attempt, options)` does the work.
+        session: Key of the session that the module's `open_session` opens once per slot, or None.
+        options: What `run` gets.
+        folder: The attempt's own folder, which exists.
+        has_input: Whether a descriptor travels along.
+        soft_at_s: `CLOCK_MONOTONIC` time of the soft deadline.
+    """
+
+    name: str
+    module: str
+    session: str | None
+    options: dict[str, Any]
+    folder: str
+    has_input: bool
+    soft_at_s: float
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Ask the running attempt to stop at its next checkpoint."""
+
+
+# --- worker -> parent -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker is confined and waits for its first attempt."""
+
+    confined_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Started:
+    """The attempt has been taken on: from here on its end counts."""
+
+    base_bytes: int
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Work done so far, in `unit`."""
+
+    done: float
+    total: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A piece of the result."""
+
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The attempt has ended, its scope is closed and settled."""
+
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    warnings: list[dict[str, str]]
+    receipt: dict[str, Any]
+
+
+# --- parent <-> warden ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """Start a worker; its channel, the slot's line to the warden and its stderr travel along, in this order."""
+
+    argv: list[str]
+    env: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Enforce limits on a slot from now on; each Watch replaces the one before it.
+
+    Args:
+        ceiling_bytes: Kill when the slot's process tree holds more; None sets no ceiling.
+        kill_at_s: `CLOCK_MONOTONIC` time to kill at; None sets no deadline.
+        cause: What a kill at `kill_at_s` is called: `deadline` or `no_progress`.
+        fresh: Forget the peak seen so far.
+    """
+
+    ceiling_bytes: int | None = None
+    kill_at_s: float | None = None
+    cause: str = "deadline"
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Kill the slot now."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """The worker process exists."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The worker is dead, reaped, and so are all that descended from it.
+
+    Args:
+        cause: Why the warden killed it (`memory`, `deadline`, ...), else `signal 11`, `exit 3`.
+        peak_bytes: The most memory its process tree was seen to hold since the last fresh Watch.
+        cpu_s: CPU seconds of the worker and its reaped children over its whole life.
+        orphans: How many descendants outlived it and were killed.
+    """
+
+    cause: str
+    peak_bytes: int
+    cpu_s: float
+    orphans: int
+
+
+Message = Run | Cancel | Ready | Started | Progress | Partial | Finished | Spawn | Watch | Kill | Spawned | Exited
+_KINDS: dict[str, type[Message]] = {
+    kind.__name__: kind
+    for kind in (Run, Cancel, Ready, Started, Progress, Partial, Finished, Spawn, Watch, Kill, Spawned, Exited)
+}
+
+
+def to_json(message: Message) -> dict[str, Any]:
+    """Return the message as plain JSON, its kind under `is`."""
+    return {"is": type(message).__name__, **asdict(message)}
+
+
+def from_json(data: Mapping[str, Any]) -> Message:
+    """Rebuild a message.
+
+    Raises:
+        ValueError: The kind is unknown or the fields do not fit; the sender is not to be trusted any more.
+    """
+    fields = dict(data)
+    kind = _KINDS.get(str(fields.pop("is", "")))
+    if kind is None:
+        raise ValueError(f"unknown message {data.get('is')!r}")
+    try:
+        return kind(**fields)
+    except TypeError as mismatch:
+        raise ValueError(str(mismatch)) from None

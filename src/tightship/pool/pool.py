@@ -1,0 +1,251 @@
+"""A fixed number of supervised slots: run tasks in them, keep them warm, replace them when dead or worn."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from tightship.core import machine
+from tightship.core.governor import Budget, recycle_due
+from tightship.core.ledger import Ledger
+from tightship.core.restart import Breaker
+from tightship.core.scratch import ScratchRoot, SweepReport, remove_tree
+from tightship.errors import Cancelled, ScopeMisused, SlotsUnavailable, WorkerDied
+from tightship.pool.config import PoolConfig
+from tightship.pool.slot import Slot, SlotGone
+from tightship.pool.source import open_source
+from tightship.pool.supervision import Supervision
+from tightship.pool.task import Outcome, Task
+from tightship.pool.vigil import CANCEL_POLL_S, Event
+
+#: How many dead idle slots are replaced in a row before the task is given up.
+MAX_REPLACEMENTS = 3
+
+
+@dataclass(frozen=True)
+class SlotReport:
+    """What a slot is doing, for people and programs that watch."""
+
+    pid: int
+    key: tuple[str, str] | None
+    busy: bool
+    jobs_done: int
+    held_bytes: int
+    baseline_bytes: int | None
+    confined_by: tuple[str, ...]
+
+
+class Pool:
+    """Run tasks in supervised worker processes.
+
+    Open it with `with`, or `close()` it. It may be used from many threads at once; it starts none itself. The warden
+    and the workers start with the first task.
+
+    Args:
+        config: How many slots, when they are recycled, what they may do.
+        home: Folder for all state; scratch lies in `scratch` below it, where leftovers of dead processes are swept.
+    """
+
+    def __init__(self, config: PoolConfig | None = None, *, home: Path) -> None:
+        self.config = config or PoolConfig()
+        self.ledger = Ledger()
+        self.ceiling_bytes = self.config.ceiling_bytes or _share_bytes(self.config.slots)
+        self._scratch = ScratchRoot(home / "scratch")
+        self._owner_pid = os.getpid()
+        self._changed = threading.Condition()
+        self._supervision: Supervision | None = None
+        self._folder: Path | None = None
+        self._idle: list[Slot] = []
+        self._busy: list[Slot] = []
+        self._opening = 0
+        self._born = 0
+        self._closed = False
+        self._breaker = Breaker(self.config.restarts)
+        self.swept: SweepReport = self._scratch.sweep()
+
+    def run(
+        self,
+        task: Task,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Run one attempt at `task`, waiting for a free slot first, and return how it ended.
+
+        Args:
+            task: What to do.
+            on_event: Called in this thread with `Progress` and `Partial`; if it raises, the attempt is killed.
+            cancel: Set it, from any thread, to cancel.
+
+        Raises:
+            MediaNotFound, UnsupportedMedia: The input cannot be opened; what is wrong later is in the outcome.
+            SlotsUnavailable: Workers keep dying, so none is started for a while.
+            WorkerDied: No worker could be started.
+            Cancelled: It was cancelled while it waited for a slot.
+        """
+        with open_source(task.source) as source_fd:
+            for _ in range(MAX_REPLACEMENTS):
+                slot = self._acquire(task.key, cancel)
+                try:
+                    ceiling_bytes = task.ceiling_bytes or self.ceiling_bytes
+                    outcome = slot.run(task, source_fd, ceiling_bytes, on_event, cancel)
+                except SlotGone:
+                    self._lost_one()
+                    self._retire(slot, "died idle")
+                except BaseException:
+                    self._retire(slot, "abandoned")
+                    raise
+                else:
+                    self.ledger.add(outcome.receipt)
+                    self._give_back(slot)
+                    return outcome
+        raise WorkerDied(f"{MAX_REPLACEMENTS} workers in a row died before they took on {task.name}")
+
+    def slots(self) -> tuple[SlotReport, ...]:
+        """Return what each slot is doing."""
+        with self._changed:
+            return tuple(
+                SlotReport(
+                    slot.pid, slot.key, busy, slot.jobs_done, slot.held_bytes, slot.baseline_bytes, slot.confined_by
+                )
+                for busy, group in ((True, self._busy), (False, self._idle))
+                for slot in group
+            )
+
+    @property
+    def warden_pid(self) -> int | None:
+        """Process id of the warden, once there is one."""
+        return None if self._supervision is None else self._supervision.pid
+
+    def close(self) -> None:
+        """End every slot, busy ones too, and remove their folders; a second call does nothing."""
+        if os.getpid() != self._owner_pid:
+            return  # a forked child holds a copy: what it is a copy of is not the child's to end
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._changed.notify_all()
+        for slot in idle:
+            slot.close("closed")
+        if self._supervision is not None:
+            self._supervision.close()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy and not self._opening, timeout=5.0)
+        if self._folder is not None:
+            remove_tree(self._folder)
+
+    # --- slots ------------------------------------------------------------------------------------
+
+    def _acquire(self, key: tuple[str, str] | None, cancel: threading.Event | None) -> Slot:
+        if os.getpid() != self._owner_pid:
+            raise ScopeMisused("a pool cannot be used in a process forked from the one that opened it; open one there")
+        with self._changed:
+            while True:
+                if self._closed:
+                    raise ScopeMisused("the pool is closed")
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("the job was cancelled")
+                slot = next((slot for slot in reversed(self._idle) if slot.key == key), None)
+                if slot is not None:
+                    self._idle.remove(slot)
+                    self._busy.append(slot)
+                    return slot
+                worn = self._idle.pop(0) if self._full() and self._idle else None
+                if worn is not None or not self._full():
+                    self._opening += 1
+                    break
+                self._changed.wait(None if cancel is None else CANCEL_POLL_S)
+        return self._open(key, worn)
+
+    def _full(self) -> bool:
+        return len(self._idle) + len(self._busy) + self._opening >= self.config.slots
+
+    def _open(self, key: tuple[str, str] | None, worn: Slot | None) -> Slot:
+        slot = None
+        try:
+            if worn is not None:
+                self._account(worn, "room for another session")
+            slot = self._start(key)
+        finally:
+            with self._changed:
+                self._opening -= 1
+                if slot is not None:
+                    self._busy.append(slot)
+                self._changed.notify()
+        return slot
+
+    def _start(self, key: tuple[str, str] | None) -> Slot:
+        wait_s = self._breaker.retry_after_s(time.monotonic())
+        if wait_s > 0:
+            raise SlotsUnavailable(f"workers keep dying; none is started for {wait_s:.1f} s", retry_after_s=wait_s)
+        with self._changed:
+            supervision, folder = self._supervised()
+            self._born += 1
+            own = folder / f"slot-{self._born}"
+        own.mkdir(mode=0o700)
+        try:
+            return Slot(supervision, own, self.config, key)
+        except WorkerDied:
+            self._lost_one()
+            remove_tree(own)
+            raise
+
+    def _supervised(self) -> tuple[Supervision, Path]:
+        if self._folder is None:
+            self._folder = self._scratch.open_folder("pool")
+        if self._supervision is None or not self._supervision.alive():
+            if self._supervision is not None:
+                self._supervision.close()
+            self._supervision = Supervision(self._folder, self.config.import_paths)
+        return self._supervision, self._folder
+
+    def _give_back(self, slot: Slot) -> None:
+        """Safepoint: keep the slot warm, or end it when it is dead or worn."""
+        if slot.exited is not None:
+            self._retire(slot, slot.exited.cause)
+            return
+        worn = recycle_due(slot.state(self.ceiling_bytes), self.config.recycling, slot.jitter)
+        if worn is not None or self._closed:
+            self._retire(slot, "recycled" if worn else "closed")
+            return
+        with self._changed:
+            self._busy.remove(slot)
+            self._idle.append(slot)
+            self._changed.notify()
+
+    def _lost_one(self) -> None:
+        with self._changed:
+            self._breaker = self._breaker.died(time.monotonic())
+
+    def _retire(self, slot: Slot, why: str) -> None:
+        try:
+            self._account(slot, why)
+        finally:
+            with self._changed:
+                self._busy.remove(slot)
+                self._changed.notify()
+
+    def _account(self, slot: Slot, why: str) -> None:
+        """End a slot and write the receipt of the process: the outermost scope."""
+        self.ledger.add(slot.close(why))
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._busy)} busy, {len(self._idle)} idle of {self.config.slots}"
+        return f"<Pool {state}>"
+
+
+def _share_bytes(slots: int) -> int:
+    return Budget.within(machine.memory_limit().limit_bytes).hard_bytes // slots

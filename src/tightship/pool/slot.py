@@ -1,0 +1,167 @@
+"""One worker process as the parent holds it: warm between attempts, replaced when it is dead or worn."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from tightship.core.governor import SlotState
+from tightship.core.receipt import Receipt
+from tightship.core.scratch import remove_tree
+from tightship.errors import TightshipError, from_dict
+from tightship.pool import obituary
+from tightship.pool.channel import ChannelClosed
+from tightship.pool.config import PoolConfig
+from tightship.pool.delivery import deliver
+from tightship.pool.messages import Exited, Finished
+from tightship.pool.supervision import Lines, Supervision, last_words, log_of
+from tightship.pool.task import Outcome, Task
+from tightship.pool.vigil import Event, Vigil, end
+
+
+class SlotGone(Exception):
+    """The worker was dead before it took the attempt on: nothing was tried, so another slot may."""
+
+
+class Slot:
+    """A worker process and what is known of it.
+
+    Args:
+        supervision: The warden that starts it.
+        folder: Its own folder, which exists; removed when the slot closes.
+        config: The pool's settings.
+        key: What it is kept warm for; see `Task.key`.
+
+    Raises:
+        WorkerDied: The worker did not start.
+    """
+
+    def __init__(self, supervision: Supervision, folder: Path, config: PoolConfig, key: tuple[str, str] | None) -> None:
+        self.key = key
+        self.jobs_done = 0
+        self.baseline_bytes: int | None = None
+        self.held_bytes = 0
+        self.idle_since_s = time.monotonic()
+        self.jitter = random.random()
+        self.exited: Exited | None = None
+        self._born_s = time.monotonic()
+        self._folder = folder
+        self._config = config
+        self._attempts = 0
+        self._lines: Lines = supervision.spawn(folder, config.idle_s, config.confinement, config.start_s)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker."""
+        return self._lines.pid
+
+    @property
+    def confined_by(self) -> tuple[str, ...]:
+        """What the worker's confinement enforces."""
+        return self._lines.confined_by
+
+    def run(
+        self,
+        task: Task,
+        source_fd: int | None,
+        ceiling_bytes: int,
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Run one attempt to its end, whatever that is.
+
+        Raises:
+            SlotGone: The worker was dead already.
+        """
+        self._attempts += 1
+        folder = self._folder / f"attempt-{self._attempts}"
+        folder.mkdir()
+        vigil = Vigil(self._lines, task, ceiling_bytes, self._config.cancel_grace_s, on_event, cancel)
+        try:
+            ending = vigil.keep(folder, source_fd)
+            if isinstance(ending, Exited):
+                return self._bury(ending, vigil, task, ceiling_bytes)
+            return self._conclude(ending, vigil, task, folder)
+        finally:
+            self._tidy()
+            self.idle_since_s = time.monotonic()
+
+    def state(self, ceiling_bytes: int) -> SlotState:
+        """Return the slot between two attempts, as the governor sees it."""
+        return SlotState(
+            slot=self.pid,
+            busy=False,
+            used_bytes=self.held_bytes,
+            base_bytes=self.baseline_bytes,
+            reserved_bytes=0,
+            ceiling_bytes=ceiling_bytes,
+            jobs_done=self.jobs_done,
+            idle_s=time.monotonic() - self.idle_since_s,
+        )
+
+    def close(self, why: str) -> Receipt:
+        """End the process and return its receipt.
+
+        Killing is not rough here: between attempts the worker holds nothing that its end does not free.
+        """
+        if self.exited is None:
+            self.exited = end(self._lines, why)
+        self._lines.close()
+        left = remove_tree(self._folder)
+        return obituary.receipt_of_process(self.exited, why, time.monotonic() - self._born_s, tuple(left))
+
+    def _tidy(self) -> None:
+        """Remove the attempt's folder, and what the worker's libraries left beside it; only the log stays."""
+        for entry in self._folder.iterdir():
+            if entry != log_of(self._folder):
+                remove_tree(entry)
+
+    def _bury(self, exited: Exited, vigil: Vigil, task: Task, ceiling_bytes: int) -> Outcome:
+        self.exited = exited
+        if vigil.started is None and exited.cause not in ("deadline", "no_progress", "memory", "cancelled"):
+            raise SlotGone(exited.cause)
+        error = obituary.error_of(exited, task, ceiling_bytes, vigil.progress, last_words(self._folder))
+        receipt = obituary.receipt_of(exited, task, vigil.started, time.monotonic() - vigil.began_s)
+        return Outcome(None, error, receipt, last_progress=_as_tuple(vigil))
+
+    def _conclude(self, finished: Finished, vigil: Vigil, task: Task, folder: Path) -> Outcome:
+        try:
+            receipt = Receipt.from_dict(finished.receipt)
+            error = None if finished.error is None else from_dict(finished.error)
+            self.held_bytes = (receipt.base_bytes or 0) + (receipt.retained_bytes or 0)
+        except (TypeError, ValueError):
+            self.exited = end(self._lines, "nonsense")
+            return self._bury(self.exited, vigil, task, 0)
+        with suppress(ChannelClosed):  # it died after its answer: the next use finds out
+            vigil.release()
+        if error is None and task.deliver is not None and finished.result is not None:
+            error = _deliver(folder, finished.result.get("output"), task.deliver)
+            if error is not None:
+                receipt = replace(receipt, outcome="failed", cause=error.code)
+        self.jobs_done += 1
+        if self.baseline_bytes is None:
+            self.baseline_bytes = self.held_bytes
+        result = finished.result if error is None else None
+        return Outcome(result, error, receipt, tuple(finished.warnings), _as_tuple(vigil))
+
+    def __repr__(self) -> str:
+        state = "dead" if self.exited else f"{self.jobs_done} jobs done"
+        return f"<Slot pid {self.pid}, {state}>"
+
+
+def _deliver(folder: Path, name: object, destination: Path) -> TightshipError | None:
+    try:
+        deliver(folder, name, destination)
+    except TightshipError as error:
+        return error
+    return None
+
+
+def _as_tuple(vigil: Vigil) -> tuple[float, float | None, str] | None:
+    progress = vigil.progress
+    return None if progress is None else (progress.done, progress.total, progress.unit)

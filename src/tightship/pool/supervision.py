@@ -1,0 +1,127 @@
+"""The parent's end of the warden: start it, have it start workers, end it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tightship.errors import PlatformUnsupported, WorkerDied
+from tightship.pool.channel import Channel, ChannelClosed
+from tightship.pool.confinement import Confinement, import_path, scrubbed_environment
+from tightship.pool.messages import Ready, Spawn, Spawned
+from tightship.pool.worker import Birth
+
+#: Longest wait for the warden to have killed everything and left, in seconds.
+CLOSE_S = 5.0
+#: How much of a dead worker's last words is kept, in bytes.
+LAST_WORDS_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The parent's ends of one slot: no other slot shares them."""
+
+    pid: int
+    work: Channel
+    warden: Channel
+    confined_by: tuple[str, ...]
+
+    def close(self) -> None:
+        """Close both; the worker and the warden take that as the end of the slot."""
+        self.work.close()
+        self.warden.close()
+
+
+class Supervision:
+    """A running warden.
+
+    Args:
+        home: Folder of the pool; every slot lives in a folder of its own below it.
+        further_imports: Folders that workers may import from besides tightship's own and the installed packages.
+
+    Raises:
+        PlatformUnsupported: This is not Linux 5.4 or newer.
+    """
+
+    def __init__(self, home: Path, further_imports: tuple[str, ...] = ()) -> None:
+        if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+            raise PlatformUnsupported(f"supervised workers need Linux 5.4 or newer; this is {sys.platform}")
+        self._home = home
+        self._imports = import_path(further_imports)
+        self._channel, theirs = Channel.pair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tightship.pool.warden", str(theirs.fileno()), str(os.getpid())],
+                env=scrubbed_environment(os.environ, home, self._imports),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id of the warden."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Tell whether the warden still runs."""
+        return self._process.poll() is None
+
+    def spawn(self, folder: Path, idle_s: float | None, confinement: Confinement, start_s: float) -> Lines:
+        """Start a worker that lives in `folder` and wait until it is ready.
+
+        Raises:
+            WorkerDied: It did not come up within `start_s`; the message holds its last words.
+        """
+        work, work_end = Channel.pair()
+        line, line_end = Channel.pair()
+        birth = Birth(self.pid, str(folder), idle_s, confinement)
+        argv = [sys.executable, "-P", "-m", "tightship.pool.worker", birth.to_argument()]
+        log_fd = os.open(log_of(folder), os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            env = scrubbed_environment(os.environ, folder, self._imports)
+            self._channel.send(Spawn(argv, env), fds=(work_end.fileno(), line_end.fileno(), log_fd))
+            for end in (work_end, line_end):
+                end.close()
+            spawned, ready = line.receive(start_s), work.receive(start_s)
+            if not isinstance(spawned, Spawned) or not isinstance(ready, Ready):
+                raise ChannelClosed("no answer in time")
+        except BaseException as fault:
+            Lines(0, work, line, ()).close()
+            work_end.close()
+            line_end.close()
+            if isinstance(fault, ChannelClosed):
+                raise WorkerDied(f"a worker did not start: {last_words(folder) or fault}") from None
+            raise
+        finally:
+            os.close(log_fd)
+        return Lines(spawned.pid, work, line, tuple(ready.confined_by))
+
+    def close(self) -> None:
+        """End the warden, which kills all that is left below it first."""
+        self._channel.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_S)
+            return
+        self._process.kill()  # stuck: its workers die with it
+        self._process.wait()
+
+
+def log_of(folder: Path) -> Path:
+    """Return where the worker that lives in `folder` writes its stderr."""
+    return folder / "worker.log"
+
+
+def last_words(folder: Path) -> str:
+    """Return the end of what the worker wrote to stderr: a traceback, a native library's complaint."""
+    try:
+        with log_of(folder).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+            return log.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""

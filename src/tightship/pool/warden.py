@@ -1,0 +1,224 @@
+"""The warden: a tiny process that is the parent of every worker, and outlives the parent of the pool.
+
+It starts the workers, polls the memory of their process trees, kills what is over a limit, and reaps. Being a
+subreaper it inherits whatever outlives a worker - grandchildren, `setsid` ones too - and kills that as well. When
+the pool's process is gone (its pidfd says so, SIGKILL included) it kills everything below it and leaves. It does
+one thing at a time in one thread, so no busy interpreter and no garbage collection can delay a kill.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tightship.core.procfs import children, tree_memory_bytes
+from tightship.pool.channel import Channel, ChannelClosed
+from tightship.pool.kinship import adopt_orphans
+from tightship.pool.messages import Exited, Kill, Spawn, Spawned, Watch
+
+#: Slowest and fastest polling of a watched slot, in seconds.
+POLL_MAX_S, POLL_MIN_S = 0.05, 0.005
+#: Fastest growth that polling reckons with, in bytes per second: page faults on fresh memory manage 1-3 GB/s.
+GROWTH_BYTES_PER_S = 4e9
+#: Longest wait for killed orphans to be gone before a death is reported all the same (a process stuck in the kernel).
+ORPHAN_WAIT_S = 1.0
+
+
+@dataclass
+class _Ward:
+    """One slot as the warden sees it."""
+
+    pid: int
+    line: Channel
+    watch: Watch = field(default_factory=Watch)
+    poll_at_s: float = float("inf")
+    peak_bytes: int = 0
+    killed_for: str | None = None
+
+
+class Warden:
+    """Supervise the slots of one pool until its channel closes or its process dies."""
+
+    def __init__(self, pool: Channel, parent_fd: int) -> None:
+        self._pool = pool
+        self._parent_fd = parent_fd
+        self._wards: dict[int, _Ward] = {}
+        self._wakeup_fd, self._signal_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._signal_fd, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Work until the pool is gone, then kill everything below and return."""
+        try:
+            while self._turn():
+                pass
+        finally:
+            self._kill_everything()
+
+    def _turn(self) -> bool:
+        ready = self._ready(self._next_due_s())
+        if self._parent_fd in ready:
+            return False
+        if self._wakeup_fd in ready:
+            os.read(self._wakeup_fd, 4096)
+        try:
+            if self._pool.fileno() in ready:
+                self._take_orders()
+        except ChannelClosed:
+            return False
+        for ward in [ward for ward in self._wards.values() if ward.line.fileno() in ready]:
+            self._listen(ward)
+        now_s = time.monotonic()
+        for ward in self._wards.values():
+            self._enforce(ward, now_s)
+        self._reap()
+        return True
+
+    def _next_due_s(self) -> float:
+        due = [min(ward.poll_at_s, ward.watch.kill_at_s or float("inf")) for ward in self._wards.values()]
+        return min(due, default=float("inf"))
+
+    def _ready(self, due_s: float) -> set[int]:
+        poller = select.poll()
+        lines = [ward.line.fileno() for ward in self._wards.values() if ward.line.fileno() >= 0]
+        for fd in (self._parent_fd, self._wakeup_fd, self._pool.fileno(), *lines):
+            poller.register(fd, select.POLLIN)
+        wait_ms = None if due_s == float("inf") else max(0.0, due_s - time.monotonic()) * 1000
+        return {fd for fd, _ in poller.poll(wait_ms)}
+
+    def _take_orders(self) -> None:
+        while (order := self._pool.receive(0)) is not None:
+            if not isinstance(order, Spawn):
+                raise ChannelClosed(f"unexpected {order}")
+            self._spawn(order)
+
+    def _spawn(self, order: Spawn) -> None:
+        work_fd, line_fd, stderr_fd = self._pool.take_fds(3)
+        null_fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        line = Channel(socket.socket(fileno=line_fd))
+        dup = os.POSIX_SPAWN_DUP2
+        try:
+            pid = os.posix_spawn(
+                order.argv[0],
+                order.argv,
+                order.env,
+                file_actions=[(dup, null_fd, 0), (dup, null_fd, 1), (dup, stderr_fd, 2), (dup, work_fd, 3)],
+                setsid=True,
+                setsigmask=[],
+            )
+        except OSError:  # no such interpreter, no process left: the closed line tells the pool
+            line.close()
+            return
+        finally:
+            for fd in (work_fd, stderr_fd, null_fd):
+                os.close(fd)
+        self._wards[pid] = _Ward(pid, line)
+        line.send(Spawned(pid))
+
+    def _listen(self, ward: _Ward) -> None:
+        try:
+            while (order := ward.line.receive(0)) is not None:
+                if isinstance(order, Watch):
+                    ward.watch = order
+                    ward.peak_bytes = 0 if order.fresh else ward.peak_bytes
+                    ward.poll_at_s = 0.0 if order.ceiling_bytes is not None else float("inf")
+                elif isinstance(order, Kill):
+                    self._kill(ward, order.cause)
+        except ChannelClosed:
+            ward.line.close()
+            self._kill(ward, "abandoned")
+
+    def _enforce(self, ward: _Ward, now_s: float) -> None:
+        watch = ward.watch
+        if watch.kill_at_s is not None and now_s >= watch.kill_at_s:
+            self._sample(ward)
+            self._kill(ward, watch.cause)
+        if watch.ceiling_bytes is None or now_s < ward.poll_at_s:
+            return
+        held_bytes = self._sample(ward)
+        if held_bytes > watch.ceiling_bytes:
+            self._kill(ward, "memory")
+        headroom_s = (watch.ceiling_bytes - held_bytes) / GROWTH_BYTES_PER_S
+        ward.poll_at_s = time.monotonic() + min(POLL_MAX_S, max(POLL_MIN_S, headroom_s))
+
+    def _sample(self, ward: _Ward) -> int:
+        held_bytes = tree_memory_bytes(ward.pid)
+        ward.peak_bytes = max(ward.peak_bytes, held_bytes)
+        return held_bytes
+
+    def _kill(self, ward: _Ward, cause: str) -> None:
+        if ward.killed_for is None:
+            ward.killed_for = cause
+            ward.watch = Watch()
+            ward.poll_at_s = float("inf")
+        os.kill(ward.pid, signal.SIGKILL)  # not reaped yet, so the id is still its own
+
+    def _reap(self) -> None:
+        """Reap the dead; what a dead slot left behind is ours by now: kill it before its death is reported."""
+        ended: list[tuple[_Ward, int, float]] = []
+        orphans = 0
+        give_up_at_s = time.monotonic() + ORPHAN_WAIT_S
+        while True:
+            while (reaped := _reap_one()) is not None:
+                pid, status, cpu_s = reaped
+                ward = self._wards.pop(pid, None)
+                if ward is None:
+                    orphans += 1
+                else:
+                    ended.append((ward, status, cpu_s))
+            if not self._kill_strays() or time.monotonic() > give_up_at_s:
+                break
+            select.select([self._wakeup_fd], [], [], POLL_MIN_S)
+        for ward, status, cpu_s in ended:
+            exited = Exited(ward.killed_for or _cause(status), ward.peak_bytes, cpu_s, orphans)
+            with suppress(ChannelClosed):  # the pool is gone or has given this slot up; nobody wants to know
+                ward.line.send(exited, timeout_s=0.1)
+            ward.line.close()
+
+    def _kill_strays(self) -> int:
+        """Kill every child of ours that is no worker; return how many there were."""
+        strays = [pid for pid in children(os.getpid()) if pid not in self._wards]
+        for pid in strays:
+            os.kill(pid, signal.SIGKILL)
+        return len(strays)
+
+    def _kill_everything(self) -> None:
+        for ward in self._wards.values():
+            ward.line.close()
+        self._wards.clear()
+        self._reap()
+
+
+def _reap_one() -> tuple[int, int, float] | None:
+    try:
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status, usage.ru_utime + usage.ru_stime) if pid else None
+
+
+def _cause(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"signal {-code}" if code < 0 else f"exit {code}"
+
+
+def main() -> None:
+    """Serve the pool whose channel is descriptor `argv[1]` and whose process is `argv[2]`."""
+    channel_fd, parent_pid = map(int, sys.argv[1:3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    adopt_orphans()
+    parent_fd = os.pidfd_open(parent_pid)
+    if os.getppid() != parent_pid:
+        return
+    os.set_inheritable(channel_fd, False)
+    Warden(Channel(socket.socket(fileno=channel_fd)), parent_fd).serve()
+
+
+if __name__ == "__main__":
+    main()

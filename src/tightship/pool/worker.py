@@ -1,0 +1,136 @@
+"""The worker: the process of one slot. It runs attempts one after another and trusts nothing it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from tightship.core import procfs
+from tightship.core.scope import Scope
+from tightship.pool.assignment import Assignment, conclude
+from tightship.pool.channel import Channel, ChannelClosed
+from tightship.pool.confinement import Confinement, confine
+from tightship.pool.kinship import adopt_orphans, die_with_parent
+from tightship.pool.messages import Cancel, Finished, Message, Ready, Run, Started
+
+#: Descriptor on which the warden hands a worker its channel.
+CHANNEL_FD = 3
+
+
+@dataclass(frozen=True)
+class Birth:
+    """What a worker is told on its command line.
+
+    Args:
+        warden_pid: Its parent; when that is gone, so is the worker.
+        home: The slot's folder, the only place it may write.
+        idle_s: It leaves by itself after this long without work; None stays.
+        confinement: The limits it puts on itself.
+    """
+
+    warden_pid: int
+    home: str
+    idle_s: float | None
+    confinement: Confinement
+
+    def to_argument(self) -> str:
+        """Return it as one command-line argument."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_argument(cls, text: str) -> Birth:
+        """Rebuild what `to_argument` wrote."""
+        data = json.loads(text)
+        limits = data.pop("confinement")
+        return cls(confinement=Confinement(**{**limits, "readable": tuple(limits["readable"])}), **data)
+
+
+class Worker:
+    """Listen in one thread, so that a cancel and the end of the parent are heard; work in the main one."""
+
+    def __init__(self, channel: Channel, idle_s: float | None) -> None:
+        self._channel = channel
+        self._idle_s = idle_s
+        self._queue: SimpleQueue[tuple[Run, int]] = SimpleQueue()
+        self._running: Assignment | None = None
+        self._session = ExitStack()
+        self._opened: dict[tuple[str, str], object] = {}
+
+    def serve(self) -> None:
+        """Run attempts until there is no work for `idle_s`; the end of the channel ends the process at once."""
+        threading.Thread(target=self._listen, name="tightship-listen", daemon=True).start()
+        while True:
+            try:
+                run, input_fd = self._queue.get(timeout=self._idle_s)
+            except Empty:
+                return
+            os.ftruncate(sys.stderr.fileno(), 0)
+            self._send(self._attempt(run, input_fd))
+
+    def _send(self, message: Message) -> None:
+        self._channel.send(message, timeout_s=None)  # a slow reader is not the attempt's fault; its deadline holds
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                order = self._channel.receive()
+                if isinstance(order, Run):
+                    self._queue.put((order, self._channel.take_fds(1)[0] if order.has_input else -1))
+                elif isinstance(order, Cancel) and self._running is not None:
+                    self._running.cancel()
+        except ChannelClosed:
+            os._exit(0)  # the parent is gone or has given this slot up: whatever runs is wanted by nobody
+
+    def _attempt(self, run: Run, input_fd: int) -> Finished:
+        pid = os.getpid()
+        self._send(Started(procfs.memory_bytes(pid), procfs.cpu_s(pid)))
+        assignment = self._running = Assignment(run, input_fd, self._send)
+        scope = Scope(run.name, kind="attempt", scratch=Path(run.folder))
+
+        def work(assignment: Assignment) -> dict[str, Any]:
+            if input_fd >= 0:
+                scope.callback(os.close, input_fd)
+            operation = import_module(run.module)
+            if run.session is not None:
+                assignment.join(self._session_of(operation.open_session, run.module, run.session))
+            result: dict[str, Any] = operation.run(assignment, run.options)
+            return result
+
+        try:
+            return conclude(assignment, work, scope)
+        finally:
+            self._running = None
+
+    def _session_of(self, opener: Callable[[str], Any], module: str, key: str) -> object:
+        if (module, key) not in self._opened:
+            self._opened[module, key] = self._session.enter_context(opener(key))
+        return self._opened[module, key]
+
+
+def main() -> None:
+    """Be born: bind this life to the warden's, confine it, then serve."""
+    birth = Birth.from_argument(sys.argv[1])
+    die_with_parent(signal.SIGKILL, birth.warden_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    adopt_orphans()
+    os.set_inheritable(CHANNEL_FD, False)
+    os.chdir(birth.home)
+    in_force = confine(birth.confinement, Path(birth.home))
+    channel = Channel(socket.socket(fileno=CHANNEL_FD))
+    channel.send(Ready(in_force))
+    Worker(channel, birth.idle_s).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Run one job from its options to its result: probe, set the limits, work, account."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from tightship.core.receipt import Receipt
+from tightship.errors import Cancelled, ExceedsBudget, ExtraMissing, InvalidOptions, TightshipError
+from tightship.media.limits import Limits
+from tightship.operations.operation import Operation
+from tightship.operations.registry import operation_named
+from tightship.pool.deadline import Deadline
+from tightship.pool.delivery import check_destination
+from tightship.pool.pool import Pool
+from tightship.pool.task import Outcome, Task
+from tightship.pool.vigil import Event
+from tightship.units import format_bytes
+
+Status = Literal["succeeded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class RunnerConfig:
+    """Limits on a job's time and input.
+
+    Args:
+        probe_s: Seconds that looking at a file may take before it is worked on.
+        min_work_s: No job gets less than this, in seconds, however short its media.
+        max_work_s: No job gets more than this, in seconds, however long its media.
+        no_progress_s: A job that gets no further for so long is killed.
+        limits: What is accepted as input.
+    """
+
+    probe_s: float = 10.0
+    min_work_s: float = 60.0
+    max_work_s: float = 6 * 3600.0
+    no_progress_s: float = 60.0
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that has ended.
+
+    Args:
+        operation: What was done.
+        status: How it ended.
+        result: What came of it; None unless it succeeded.
+        warnings: Where the result is less than what was asked for: `code` and `message` each.
+        receipt: What it cost and what is left; None when no slot was used.
+        error: Why it did not succeed.
+    """
+
+    operation: str
+    status: Status
+    result: Mapping[str, Any] | None
+    warnings: tuple[Mapping[str, str], ...]
+    receipt: Receipt | None
+    error: TightshipError | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job as plain JSON."""
+        return {
+            "status": self.status,
+            "operation": self.operation,
+            "result": None if self.result is None else dict(self.result),
+            "warnings": [dict(warning) for warning in self.warnings],
+            "receipt": None if self.receipt is None else self.receipt.to_dict(),
+            "error": None if self.error is None else self.error.to_dict(),
+        }
+
+
+class Runner:
+    """Run operations in the slots of a pool."""
+
+    def __init__(self, pool: Pool, config: RunnerConfig | None = None) -> None:
+        self.pool = pool
+        self.config = config or RunnerConfig()
+
+    def run(
+        self,
+        name: str,
+        source: Path,
+        output: Path | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Job:
+        """Do `name` to `source` and return how it ended; what goes wrong is in the job, never raised.
+
+        Args:
+            name: The operation.
+            source: The file to work on.
+            output: Where the resulting file goes; not needed when the result is data alone.
+            options: What the operation's options class takes.
+            on_event: Called with progress and partial results, in this thread.
+            cancel: Set it, from any thread, to cancel.
+        """
+        try:
+            operation = operation_named(name)
+            chosen = validate(operation, options or {})
+            if output is not None:
+                check_destination(output)
+            media, probed = self._probe(operation, source, cancel)
+            if probed is not None and probed.error is not None:
+                return _job(name, probed, None)
+            task = self._task(operation, chosen, media, source, output)
+            return _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output)
+        except TightshipError as error:
+            status: Status = "cancelled" if isinstance(error, Cancelled) else "failed"
+            return Job(name, status, None, (), None, error)
+
+    def _probe(
+        self, operation: Operation, source: Path, cancel: threading.Event | None
+    ) -> tuple[Mapping[str, Any], Outcome | None]:
+        """Look at the input first: its length sets the deadline, its pictures the memory."""
+        probe = operation_named("info")
+        if operation is probe:
+            return {}, None
+        outcome = self.pool.run(self._task(probe, validate(probe, {}), {}, source, None), cancel=cancel)
+        return outcome.result or {}, outcome
+
+    def _task(
+        self, operation: Operation, options: Any, media: Mapping[str, Any], source: Path, output: Path | None
+    ) -> Task:
+        reserved_bytes = operation.reservation_bytes(options, media)
+        if reserved_bytes > self.pool.ceiling_bytes:
+            raise ExceedsBudget(
+                f"{operation.name} of this file needs {format_bytes(reserved_bytes)} of memory; "
+                f"a slot may have {format_bytes(self.pool.ceiling_bytes)}",
+                needed_bytes=reserved_bytes,
+                limit_bytes=self.pool.ceiling_bytes,
+            )
+        return Task(
+            name=operation.name,
+            module=operation.module,
+            options={**asdict(options), "limits": self.config.limits.to_dict()},
+            deadline=self._deadline(operation, options, media),
+            source=source,
+            deliver=output,
+        )
+
+    def _deadline(self, operation: Operation, options: Any, media: Mapping[str, Any]) -> Deadline:
+        if operation.name == "info":
+            return Deadline(self.config.probe_s, self.config.probe_s, self.config.probe_s)
+        wanted_s = operation.limit_s(options, media)
+        limit_s = min(max(wanted_s, self.config.min_work_s), self.config.max_work_s)
+        return Deadline.within(limit_s, self.config.no_progress_s)
+
+
+def validate(operation: Operation, options: Mapping[str, Any]) -> Any:
+    """Return the operation's options with their defaults, checked.
+
+    Raises:
+        InvalidOptions: One is unknown, of the wrong type or out of range; the message names it and its value.
+    """
+    known = {option.name for option in fields(operation.options)}
+    if unknown := sorted(set(options) - known):
+        takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        raise InvalidOptions(f"{operation.name} has no option {unknown[0]!r}; {takes}", option=unknown[0])
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidOptions(f"{operation.name}: {name} must be a finite number, not {value}", option=name)
+    return _validated(operation, options)
+
+
+def _validated(operation: Operation, options: Mapping[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(operation.options).validate_python(dict(options))
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"])) or "options"
+        raise InvalidOptions(f"{operation.name}: {name}: {first['msg']}, not {first['input']!r}", option=name) from None
+
+
+@cache
+def _adapter(options: type[Any]) -> Any:
+    try:
+        from pydantic import TypeAdapter
+    except ImportError:
+        raise ExtraMissing.of("media", "pydantic") from None
+    return TypeAdapter(options)
+
+
+def _job(name: str, outcome: Outcome, output: Path | None) -> Job:
+    status: Status = "succeeded"
+    if outcome.error is not None:
+        status = "cancelled" if isinstance(outcome.error, Cancelled) else "failed"
+    result = outcome.result
+    if result is not None and output is not None:
+        result = {**result, "output": str(output)}
+    receipt = replace(outcome.receipt, name=name)
+    return Job(name, status, result, outcome.warnings, receipt, outcome.error)

@@ -1,0 +1,37 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real media that is not part of the repository; tests that need it say so when it is absent."""
+    folder = Path(os.environ.get("TIGHTSHIP_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real media is not here: no folder {folder} (TIGHTSHIP_DATA)")
+    return folder
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object], str], None]:
+    """Wait until a condition holds, for at most ten seconds."""
+
+    def wait(condition: Callable[[], object], what: str, limit_s: float = 10.0) -> None:
+        give_up_at_s = time.monotonic() + limit_s
+        pause = threading.Event()
+        while not condition():
+            if time.monotonic() > give_up_at_s:
+                pytest.fail(f"not within {limit_s} s: {what}")
+            pause.wait(0.01)
+
+    return wait

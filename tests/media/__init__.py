@@ -1,0 +1,1 @@
+"""Media made on the spot for tests: healthy, odd and hostile."""

@@ -1,0 +1,91 @@
+"""The process that owns a pool is killed: nothing of it stays."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tightship.core import procfs
+from tightship.errors import ScopeMisused
+from tightship.pool.pool import Pool
+
+from .conftest import HERE, MakeTask
+
+Eventually = Callable[..., None]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_parent_leaves_no_process(home: Path, eventually: Eventually, signum: int) -> None:
+    """Hung slots, their children, `setsid` grandchildren and the warden are gone within two seconds."""
+    deeds = ["spin_in_c", "daemonise"]
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "host.py"), str(home), *deeds], stdout=subprocess.PIPE, text=True
+    ) as host:
+        assert host.stdout is not None
+        for _ in deeds:
+            assert host.stdout.readline() == "under way\n"
+        eventually(lambda: len(procfs.descendants(host.pid)) >= 5, "warden, two slots, two descendants")
+        family = {pid: procfs.start_time(pid) for pid in procfs.descendants(host.pid)}
+        host.send_signal(signum)
+        host.wait()
+        killed_s = time.monotonic()
+        eventually(lambda: not _living(family), "every process is gone", 2.0)
+
+    assert time.monotonic() - killed_s < 2
+    assert any((home / "scratch").iterdir()), "what a killed process leaves on disk is there to be swept"
+    with Pool(home=home) as next_start:
+        assert len(next_start.swept.removed) == 1
+        assert list((home / "scratch").iterdir()) == []
+
+
+def test_forked_child_does_not_touch_the_pool(pool: Pool, misdeed: MakeTask) -> None:
+    """A fork can neither use nor close the pool it has inherited; the pool itself goes on."""
+    first = pool.run(misdeed("nothing")).unwrap()["pid"]
+
+    def child() -> None:
+        pool.close()
+        with pytest.raises(ScopeMisused):
+            pool.run(misdeed("nothing"))
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(20)
+
+    assert process.exitcode == 0
+    assert pool.run(misdeed("nothing")).unwrap()["pid"] == first
+
+
+def test_fork_that_outlives_its_parent_keeps_no_slot(home: Path, eventually: Eventually) -> None:
+    """Copies of the sockets in a forked child do not keep the workers of a dead parent alive."""
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path\n"
+        "from tightship.pool.config import PoolConfig; from tightship.pool.deadline import Deadline\n"
+        "from tightship.pool.pool import Pool; from tightship.pool.task import Task\n"
+        "pool = Pool(PoolConfig(import_paths=(sys.argv[2],)), home=Path(sys.argv[1]))\n"
+        "worker = pool.run(Task('n', 'misdeeds', {'deed': 'nothing'}, Deadline(9, 9, 9))).unwrap()['pid']\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os.close(1); os.close(2); import signal; signal.pause()\n"
+        "print(worker, pool.warden_pid, child, flush=True); os._exit(0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(home), str(HERE)], capture_output=True, text=True, timeout=60, check=True
+    )
+    worker, warden, child = map(int, done.stdout.split())
+    try:
+        eventually(lambda: not (Path(f"/proc/{worker}").exists() or Path(f"/proc/{warden}").exists()), "both go", 2.0)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def _living(family: dict[int, int | None]) -> list[int]:
+    return [pid for pid, started in family.items() if procfs.is_running(pid, started)]
