@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -183,7 +183,7 @@ def _validated(operation: Operation, options: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _adapter(options: type[Any]) -> Any:
+def _adapter(options: Hashable) -> Any:
     try:
         from pydantic import TypeAdapter
     except ImportError:

@@ -42,6 +42,15 @@ def memory_limit(root: Path = Path("/")) -> MemoryLimit:
     return min([_physical(root), *_cgroup_limits(root)], key=lambda limit: limit.limit_bytes)
 
 
+def own_cgroup(root: Path = Path("/")) -> Path | None:
+    """Return the folder of this process's cgroup v2, or None where no such hierarchy is mounted."""
+    own = _own_cgroups(_text(root / "proc/self/cgroup")).get(2)
+    for mount in _mounts(_text(root / "proc/self/mountinfo")):
+        if mount.version == 2:
+            return _own_folder(root / mount.point.relative_to("/"), mount, own)
+    return None
+
+
 def _physical(root: Path) -> MemoryLimit:
     match = re.search(r"^MemTotal:\s*(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
     total_bytes = int(match[1]) * 1024 if match else int(psutil.virtual_memory().total)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from tightship.core.plain import build
 from tightship.units import format_bytes, format_seconds
 
 Kind = Literal["worker", "session", "attempt", "segment"]
@@ -113,11 +114,12 @@ class Receipt:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
-        """Rebuild a receipt that `to_dict` wrote; unknown keys of a newer version are left out."""
-        known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
-        for name in ("released", "left_behind"):
-            known[name] = tuple(known.get(name, ()))
-        return cls(**known)
+        """Rebuild a receipt that `to_dict` wrote; unknown keys of a newer version are left out.
+
+        Raises:
+            ValueError: A field is missing or of the wrong type.
+        """
+        return build(cls, {field.name: data[field.name] for field in fields(cls) if field.name in data})
 
 
 def _sized(size_bytes: int | None, what: str) -> str:

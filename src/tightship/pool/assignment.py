@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,14 @@ def conclude(assignment: Assignment, work: Callable[[Assignment], dict[str, Any]
     """
     result: dict[str, Any] | None = None
     error: TightshipError | None = None
+    strays = 0
     try:
         with scope:
-            scope.callback(end_stray_processes)
             try:
                 result = work(assignment)
             except Exception as fault:  # noqa: BLE001 - every fault ends here, as an error of ours with its cause
                 error = bare(as_error(fault))
+            strays = end_stray_processes()
             if error is not None:
                 raise error
     except TightshipError as ended:
@@ -112,7 +114,10 @@ def conclude(assignment: Assignment, work: Callable[[Assignment], dict[str, Any]
         error = error or bare(as_error(unreleased))
         assignment.warn("release_failed", f"not all could be released: {unreleased.exceptions[-1]}")
     told = error.to_dict() if error else None
-    return Finished(None if error else result, told, assignment.warnings, scope.receipt.to_dict())
+    receipt = scope.receipt
+    if strays:
+        receipt = replace(receipt, released=(*receipt.released, f"{strays} stray processes"))
+    return Finished(None if error else result, told, assignment.warnings, receipt.to_dict())
 
 
 def bare(error: TightshipError) -> TightshipError:
@@ -144,10 +149,17 @@ def _log(fault: BaseException) -> None:
         os.write(2, text.encode("utf-8", "replace"))
 
 
-def end_stray_processes() -> None:
-    """Kill and reap every process that the operation left; as subreaper this process is the parent of them all."""
+def end_stray_processes() -> int:
+    """Kill and reap every process that the operation left; as subreaper this process is the parent of them all.
+
+    Returns:
+        How many there were.
+    """
+    ended = 0
     while strays := children(os.getpid()):
         for pid in strays:
             with suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+                ended += 1
+    return ended

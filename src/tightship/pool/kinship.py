@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 
 # Source: include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -28,3 +29,12 @@ def die_with_parent(signum: int, parent_pid: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies, `setsid` and double fork included."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def outlive_signals() -> None:
+    """Take no notice of the signals that tell a whole service to stop: when to end is the pool's decision.
+
+    Handlers that do nothing, because ignored signals would stay ignored in the programs this process starts.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda *_: None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from tightship.core.plain import build
 
 # --- parent -> worker -----------------------------------------------------------------------------
 
@@ -152,17 +153,15 @@ def to_json(message: Message) -> dict[str, Any]:
     return {"is": type(message).__name__, **asdict(message)}
 
 
-def from_json(data: Mapping[str, Any]) -> Message:
+def from_json(data: object) -> Message:
     """Rebuild a message.
 
     Raises:
-        ValueError: The kind is unknown or the fields do not fit; the sender is not to be trusted any more.
+        ValueError: It is no message, or its fields do not fit; the sender is not to be trusted any more.
     """
-    fields = dict(data)
-    kind = _KINDS.get(str(fields.pop("is", "")))
+    if not isinstance(data, dict):
+        raise ValueError(f"{type(data).__name__} is no message")
+    kind = _KINDS.get(str(data.get("is")))
     if kind is None:
         raise ValueError(f"unknown message {data.get('is')!r}")
-    try:
-        return kind(**fields)
-    except TypeError as mismatch:
-        raise ValueError(str(mismatch)) from None
+    return build(kind, {name: value for name, value in data.items() if name != "is"})

@@ -134,7 +134,7 @@ class Slot:
             receipt = Receipt.from_dict(finished.receipt)
             error = None if finished.error is None else from_dict(finished.error)
             self.held_bytes = (receipt.base_bytes or 0) + (receipt.retained_bytes or 0)
-        except (TypeError, ValueError):
+        except ValueError:
             self.exited = end(self._lines, "nonsense")
             return self._bury(self.exited, vigil, task, 0)
         with suppress(ChannelClosed):  # it died after its answer: the next use finds out

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tightship.core.machine import own_cgroup
 from tightship.errors import PlatformUnsupported, WorkerDied
+from tightship.pool.cgroup import delegated_folder
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.confinement import Confinement, import_path, scrubbed_environment
 from tightship.pool.messages import Ready, Spawn, Spawned
@@ -19,6 +22,8 @@ from tightship.pool.worker import Birth
 CLOSE_S = 5.0
 #: How much of a dead worker's last words is kept, in bytes.
 LAST_WORDS_BYTES = 4000
+#: Run a module, without the current folder on its import path.
+_MODULE = (sys.executable, "-P", "-m")
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,12 @@ class Supervision:
             raise PlatformUnsupported(f"supervised workers need Linux 5.4 or newer; this is {sys.platform}")
         self._home = home
         self._imports = import_path(further_imports)
+        self._sending = threading.Lock()
+        cgroups = delegated_folder(own_cgroup())
         self._channel, theirs = Channel.pair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tightship.pool.warden", str(theirs.fileno()), str(os.getpid())],
+                [*_MODULE, "tightship.pool.warden", str(theirs.fileno()), str(os.getpid()), str(cgroups or "")],
                 env=scrubbed_environment(os.environ, home, self._imports),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -81,11 +88,12 @@ class Supervision:
         work, work_end = Channel.pair()
         line, line_end = Channel.pair()
         birth = Birth(self.pid, str(folder), idle_s, confinement)
-        argv = [sys.executable, "-P", "-m", "tightship.pool.worker", birth.to_argument()]
+        argv = [*_MODULE, "tightship.pool.worker", birth.to_argument()]
         log_fd = os.open(log_of(folder), os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             env = scrubbed_environment(os.environ, folder, self._imports)
-            self._channel.send(Spawn(argv, env), fds=(work_end.fileno(), line_end.fileno(), log_fd))
+            with self._sending:
+                self._channel.send(Spawn(argv, env), fds=(work_end.fileno(), line_end.fileno(), log_fd))
             for end in (work_end, line_end):
                 end.close()
             spawned, ready = line.receive(start_s), work.receive(start_s)

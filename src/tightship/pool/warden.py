@@ -16,10 +16,12 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tightship.core.procfs import children, tree_memory_bytes
+from tightship.pool.cgroup import SlotCgroup
 from tightship.pool.channel import Channel, ChannelClosed
-from tightship.pool.kinship import adopt_orphans
+from tightship.pool.kinship import adopt_orphans, outlive_signals
 from tightship.pool.messages import Exited, Kill, Spawn, Spawned, Watch
 
 #: Slowest and fastest polling of a watched slot, in seconds.
@@ -36,17 +38,26 @@ class _Ward:
 
     pid: int
     line: Channel
+    cgroup: SlotCgroup | None
     watch: Watch = field(default_factory=Watch)
     poll_at_s: float = float("inf")
     peak_bytes: int = 0
     killed_for: str | None = None
 
+    def died_of(self, status: int) -> str:
+        """Return the cause of a death that was not the warden's doing."""
+        ran_out = self.cgroup is not None and self.cgroup.ran_out()
+        code = os.waitstatus_to_exitcode(status)
+        return "memory" if ran_out else f"signal {-code}" if code < 0 else f"exit {code}"
+
 
 class Warden:
     """Supervise the slots of one pool until its channel closes or its process dies."""
 
-    def __init__(self, pool: Channel, parent_fd: int) -> None:
+    def __init__(self, pool: Channel, parent_fd: int, cgroups: Path | None) -> None:
         self._pool = pool
+        self._cgroups = cgroups
+        self._spawned = 0
         self._parent_fd = parent_fd
         self._wards: dict[int, _Ward] = {}
         self._wakeup_fd, self._signal_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -118,14 +129,26 @@ class Warden:
         finally:
             for fd in (work_fd, stderr_fd, null_fd):
                 os.close(fd)
-        self._wards[pid] = _Ward(pid, line)
-        line.send(Spawned(pid))
+        self._wards[pid] = _Ward(pid, line, self._cgroup_for(pid))
+        with suppress(ChannelClosed):  # given up already; the closed line will end it
+            line.send(Spawned(pid))
+
+    def _cgroup_for(self, pid: int) -> SlotCgroup | None:
+        if self._cgroups is None:
+            return None
+        self._spawned += 1
+        cgroup = SlotCgroup.create(self._cgroups, f"tightship-{os.getpid()}-{self._spawned}")
+        if cgroup is not None:
+            cgroup.admit(pid)
+        return cgroup
 
     def _listen(self, ward: _Ward) -> None:
         try:
             while (order := ward.line.receive(0)) is not None:
                 if isinstance(order, Watch):
                     ward.watch = order
+                    if ward.cgroup is not None:
+                        ward.cgroup.limit(order.ceiling_bytes)
                     ward.peak_bytes = 0 if order.fresh else ward.peak_bytes
                     ward.poll_at_s = 0.0 if order.ceiling_bytes is not None else float("inf")
                 elif isinstance(order, Kill):
@@ -176,10 +199,12 @@ class Warden:
                 break
             select.select([self._wakeup_fd], [], [], POLL_MIN_S)
         for ward, status, cpu_s in ended:
-            exited = Exited(ward.killed_for or _cause(status), ward.peak_bytes, cpu_s, orphans)
+            exited = Exited(ward.killed_for or ward.died_of(status), ward.peak_bytes, cpu_s, orphans)
             with suppress(ChannelClosed):  # the pool is gone or has given this slot up; nobody wants to know
                 ward.line.send(exited, timeout_s=0.1)
             ward.line.close()
+            if ward.cgroup is not None:
+                ward.cgroup.close()
 
     def _kill_strays(self) -> int:
         """Kill every child of ours that is no worker; return how many there were."""
@@ -189,10 +214,12 @@ class Warden:
         return len(strays)
 
     def _kill_everything(self) -> None:
-        for ward in self._wards.values():
-            ward.line.close()
+        wards = list(self._wards.values())
         self._wards.clear()
         self._reap()
+        for ward in wards:
+            if ward.cgroup is not None:
+                ward.cgroup.close()
 
 
 def _reap_one() -> tuple[int, int, float] | None:
@@ -203,21 +230,16 @@ def _reap_one() -> tuple[int, int, float] | None:
     return (pid, status, usage.ru_utime + usage.ru_stime) if pid else None
 
 
-def _cause(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    return f"signal {-code}" if code < 0 else f"exit {code}"
-
-
 def main() -> None:
-    """Serve the pool whose channel is descriptor `argv[1]` and whose process is `argv[2]`."""
-    channel_fd, parent_pid = map(int, sys.argv[1:3])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Serve the pool whose channel is descriptor `argv[1]` and process is `argv[2]`; cgroups go below `argv[3]`."""
+    channel_fd, parent_pid, cgroups = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    outlive_signals()
     adopt_orphans()
     parent_fd = os.pidfd_open(parent_pid)
     if os.getppid() != parent_pid:
         return
     os.set_inheritable(channel_fd, False)
-    Warden(Channel(socket.socket(fileno=channel_fd)), parent_fd).serve()
+    Warden(Channel(socket.socket(fileno=channel_fd)), parent_fd, Path(cgroups) if cgroups else None).serve()
 
 
 if __name__ == "__main__":

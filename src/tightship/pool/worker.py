@@ -16,16 +16,18 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from tightship.core import procfs
+from tightship.core import peak, procfs
 from tightship.core.scope import Scope
 from tightship.pool.assignment import Assignment, conclude
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.confinement import Confinement, confine
-from tightship.pool.kinship import adopt_orphans, die_with_parent
+from tightship.pool.kinship import adopt_orphans, die_with_parent, outlive_signals
 from tightship.pool.messages import Cancel, Finished, Message, Ready, Run, Started
 
 #: Descriptor on which the warden hands a worker its channel.
 CHANNEL_FD = 3
+#: Memory over what was left after the first attempt from which settling is worth its milliseconds, in bytes.
+SETTLE_SLACK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Worker:
         self._running: Assignment | None = None
         self._session = ExitStack()
         self._opened: dict[tuple[str, str], object] = {}
+        self._settled_bytes: int | None = None
 
     def serve(self) -> None:
         """Run attempts until there is no work for `idle_s`; the end of the channel ends the process at once."""
@@ -96,21 +99,26 @@ class Worker:
         pid = os.getpid()
         self._send(Started(procfs.memory_bytes(pid), procfs.cpu_s(pid)))
         assignment = self._running = Assignment(run, input_fd, self._send)
-        scope = Scope(run.name, kind="attempt", scratch=Path(run.folder))
+        worth_settling_bytes = None if self._settled_bytes is None else self._settled_bytes + SETTLE_SLACK_BYTES
+        scope = Scope(run.name, kind="attempt", scratch=Path(run.folder), settle_over_bytes=worth_settling_bytes)
 
         def work(assignment: Assignment) -> dict[str, Any]:
-            if input_fd >= 0:
-                scope.callback(os.close, input_fd)
-            operation = import_module(run.module)
-            if run.session is not None:
-                assignment.join(self._session_of(operation.open_session, run.module, run.session))
-            result: dict[str, Any] = operation.run(assignment, run.options)
-            return result
+            try:
+                operation = import_module(run.module)
+                if run.session is not None:
+                    assignment.join(self._session_of(operation.open_session, run.module, run.session))
+                result: dict[str, Any] = operation.run(assignment, run.options)
+                return result
+            finally:
+                if input_fd >= 0:
+                    os.close(input_fd)
 
         try:
             return conclude(assignment, work, scope)
         finally:
             self._running = None
+            if self._settled_bytes is None:
+                self._settled_bytes = procfs.memory_bytes(pid)
 
     def _session_of(self, opener: Callable[[str], Any], module: str, key: str) -> object:
         if (module, key) not in self._opened:
@@ -122,10 +130,11 @@ def main() -> None:
     """Be born: bind this life to the warden's, confine it, then serve."""
     birth = Birth.from_argument(sys.argv[1])
     die_with_parent(signal.SIGKILL, birth.warden_pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    outlive_signals()
     adopt_orphans()
     os.set_inheritable(CHANNEL_FD, False)
     os.chdir(birth.home)
+    peak.prepare()  # opens what confinement closes
     in_force = confine(birth.confinement, Path(birth.home))
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     channel.send(Ready(in_force))
