@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 OPTIONS: dict[str, dict[str, Any]] = {
     "info": {},
     "gif": {"width": 320},
-    "clip": {"start_s": 0.5, "end_s": 2.5},
-    "clip exact": {"start_s": 0.5, "end_s": 2.5, "exact": True, "container": "mp4"},
+    "clip": {"start_s": 0.2, "end_s": 2.5},
+    "clip exact": {"start_s": 0.2, "end_s": 2.5, "exact": True, "container": "mp4"},
 }
 
 
@@ -59,7 +59,7 @@ def main(path: Path, names: list[str]) -> None:
     """Print one line for each operation."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name in names:
-        print(json.dumps(_outcome(name, path), allow_nan=False), flush=True)  # noqa: T201
+        print(json.dumps(_outcome(name, path), allow_nan=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,11 +9,12 @@ from fractions import Fraction
 from av.error import FFmpegError
 from av.filter import Graph
 from av.sidedata.sidedata import SideData
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from tightship.errors import UnsupportedMedia
 from tightship.media.geometry import believable_aspect
-from tightship.media.thumbnail import Thumbnails, is_opaque
+from tightship.media.thumbnail import Thumbnails, is_opaque, pixels
 
 #: Pixels on a side at most: GIF's own limit is 65535, and no browser shows more than this.
 MAX_SIDE_PX = 16_384
@@ -56,9 +56,22 @@ def turn_of(frame: VideoFrame) -> tuple[tuple[str, str], ...]:
     return _TURNS.get((a, b, c, d), ())
 
 
-def has_alpha(frame: VideoFrame) -> bool:
-    """Tell whether the frame's format can hold transparency."""
-    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+def has_alpha(pixel_format: str) -> bool:
+    """Tell whether a pixel format can hold transparency."""
+    form = VideoFormat(pixel_format)
+    return form.has_palette or any(component.is_alpha for component in form.components)
+
+
+def _conversion(pixel_format: str) -> tuple[str, ...]:
+    """Return the formats to pass through on the way to BGRA.
+
+    Scaled to 4:4:4 first, every pixel keeps a colour of its own at half the price of asking the scaler for that in one
+    step (2.2 against 4.0 ms from 1080p to 480 px); straight to BGRA, two neighbours share one.
+    """
+    form = VideoFormat(pixel_format)
+    if form.is_rgb or form.has_palette:
+        return ("bgra",)
+    return ("yuva444p" if has_alpha(pixel_format) else "yuv444p", "bgra")
 
 
 @dataclass(frozen=True)
@@ -70,10 +83,6 @@ class _Shape:
     pixel_format: str
     colorspace: int
     color_range: int
-
-
-#: Matches no frame, so that the next one has the graph built anew.
-_UNKNOWN = _Shape(0, 0, "", 0, 0)
 
 
 class Canvas:
@@ -96,6 +105,7 @@ class Canvas:
         self._scaler = scaler
         self._shape: _Shape | None = None
         self._turn: tuple[tuple[str, str], ...] | None = None
+        self._thumbnails = Thumbnails()
         self._graph = Graph()
 
     def place(self, frame: VideoFrame) -> VideoFrame:
@@ -104,21 +114,20 @@ class Canvas:
         Raises:
             UnsupportedMedia: The scaler does not know the frame's pixel format.
         """
-        first = self._turn is None
         if self._turn is None:
-            self._turn = turn_of(frame)
-            # Side data and its frame refer to each other; decoded frames are too large to wait for the collector.
-            gc.collect(1)
+            self._look(frame)
         shape = _Shape(frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         if shape != self._shape:
             self._graph, self._shape = self._build(shape), shape
         frame.pts = None
         self._graph.vpush(frame)
-        placed = self._graph.vpull()
-        if first and has_alpha(frame):
-            self.transparent = not is_opaque(Thumbnails().of(placed))
-            self._shape = _UNKNOWN
-        return placed
+        return self._graph.vpull()
+
+    def _look(self, frame: VideoFrame) -> None:
+        # A small copy, because side data and its frame refer to each other and stay until garbage is collected.
+        small = self._thumbnails.shrink(frame)
+        self._turn = turn_of(small)
+        self.transparent = has_alpha(frame.format.name) and not is_opaque(pixels(small))
 
     def _build(self, shape: _Shape) -> Graph:
         graph = Graph()
@@ -146,10 +155,10 @@ class Canvas:
                 f":colorspace={shape.colorspace}:range={shape.color_range}",
             ),
             ("scale", f"{scaled[0]}:{scaled[1]}:flags={self._scaler}"),
-            ("format", "bgra"),
+            *(("format", name) for name in _conversion(shape.pixel_format)),
             *turn,
         ]
-        if self._shape is not None and not self.transparent:
+        if has_alpha(shape.pixel_format) and not self.transparent:
             chain += [("format", "bgr0"), ("format", "bgra")]
         if (width, height) != self.size:
             chain.append(("pad", f"{self.size[0]}:{self.size[1]}:-1:-1:black"))

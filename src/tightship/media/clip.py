@@ -22,7 +22,7 @@ from tightship.media.output import lasting_tags, mux, open_output
 from tightship.media.reencoding import StreamReencode
 from tightship.media.rotation import rotations_deg
 from tightship.media.seek import Entry, find_entry, packets_of, seek
-from tightship.media.stream import codec_name, decodable, is_picture, main_video
+from tightship.media.stream import area_px, codec_name, decodable, is_picture, main_video
 
 #: Told the seconds done and the seconds in all; answers True to stop early and keep what there is.
 Progress = Callable[[float, float], bool]
@@ -142,7 +142,10 @@ def _end_of(container: InputContainer, start_s: float, end_s: float | None, limi
 
 def _leading(container: InputContainer) -> Stream:
     if any(not is_picture(stream) for stream in container.streams.video):
-        return main_video(container)
+        video = main_video(container)
+        if not area_px(video):
+            raise CorruptMedia("The pictures are damaged, or larger than the limit.")
+        return video
     sound = [stream for stream in container.streams.audio if decodable(stream)]
     if not sound:
         raise StreamMissing("The file has neither video nor sound.")

@@ -11,6 +11,8 @@ from tightship.media.seek import time_of
 
 #: Pictures behind the end of a cut that are kept in case one before the end refers to them; codecs reorder 16 at most.
 _MAX_REORDER = 32
+#: Seconds that such pictures may add to a piece: 16 frames of a slow camera. Only broken timestamps reach further.
+_MAX_OVERHANG_S = 2
 
 
 def lengthen_last(packet: Packet[Stream], first_dts: int, until: Fraction) -> None:
@@ -40,6 +42,7 @@ class StreamCopy:
         self.duration = Fraction(0)
         self._begin = begin
         self._end = end
+        self._latest_end = end + _MAX_OVERHANG_S
         self._held: list[Packet[Stream]] = []
         self._undated: list[Packet[Stream]] = []
         self._latest: Packet[Stream] | None = None
@@ -90,6 +93,12 @@ class StreamCopy:
         if at >= self._end:
             self._held.append(packet)
             return []
+        for later in self._held:
+            # It is in the piece now, so all that is shown before it has to be: no picture may be missing between.
+            ends = (time_of(later) or at) + (later.duration or 1) * later.time_base
+            self._end = min(max(self._end, ends), self._latest_end)
+        # A picture of hours' length must not make the piece last for hours.
+        packet.duration = min(packet.duration or 0, max(1, round((self._end - at) / packet.time_base)))
         chosen, self._held = [*self._held, packet], []
         return chosen
 

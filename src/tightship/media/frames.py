@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tightship.errors import VideoTooLong
-from tightship.media.selection import Selection, Timeline, foresee
+from tightship.media.seek import find_entry, packets_of, seek, time_of
+from tightship.media.selection import MAX_GAP_S, MAX_RATE_FPS, Selection, Timeline, foresee
 
 Checkpoint = Callable[[float, float | None, str], bool]
-#: Seconds that one frame lasts where the stream does not tell, and the bounds of what it may tell.
-_FRAME_S, _MIN_FRAME_S, _MAX_FRAME_S = 0.04, 0.001, 1.0
-#: Seconds before the start from which on every frame is decoded: one of them may be on screen at the start.
-_LEAD_S = 1.0
+#: Seconds that one frame lasts where the stream does not tell anything that can be believed.
+_FRAME_S = 0.04
 #: Seconds that a picture is held at most, whether or not the next one is the same. GIF's limit is 655.35.
 _MAX_STILL_S = 600.0
 
@@ -57,7 +58,8 @@ class Frames:
         shrinks: bool = False,
         max_frames: int | None = None,
     ) -> None:
-        self.selection = selection
+        self.timeline = Timeline(_frame_s(stream))
+        self.selection = replace(selection, frame_s=self.timeline.frame_s)
         self.damaged = 0
         self.decoded = 0
         self.past_end = False
@@ -68,7 +70,6 @@ class Frames:
         self._tick = stream.time_base or Fraction(1, 90_000)
         self._origin = (stream.start_time or 0) + round(selection.start_s / self._tick)
         self._total_s = self._known_length_s()
-        self.timeline = Timeline(_frame_s(stream))
         if not self._codec.is_open:
             # Threads hold pictures of their own, and decode some before we can say that they are not wanted.
             self._codec.thread_count = 1
@@ -88,8 +89,8 @@ class Frames:
         before: VideoFrame | None = None
         slot = -1
         for frame in self._decode():
-            at_s = None if frame.pts is None else float((frame.pts - self._origin) * self._tick)
-            if at_s is not None and at_s < -self.timeline.frame_s / 2 and slot < 0:
+            at_s = None if frame.pts is None else self._at_s(frame.pts)
+            if at_s is not None and slot < 0 and self.selection.slot(at_s) < 0:
                 before = frame
                 continue
             position_s = self.timeline.advance(None if at_s is None else max(at_s, 0.0) if slot < 0 else at_s)
@@ -107,21 +108,21 @@ class Frames:
             yield 0.0, before
 
     def _decode(self) -> Iterator[VideoFrame]:
-        for packet, spare in foresee(self._packets(), float(self.selection.fps * self._tick), self._origin):
+        for packet, spare in foresee(self._packets(), lambda pts: self.selection.slot(self._at_s(pts))):
             if self._checkpoint(self.timeline.position_s, self._total_s, "s"):
                 self.stopped_early = True
                 return
-            self._codec.skip_frame = "NONREF" if self._is_unwanted(packet, spare) else "DEFAULT"
+            self._codec.skip_frame = "NONREF" if spare else "DEFAULT"
             yield from self._decode_packet(packet)
         self._codec.skip_frame = "DEFAULT"
         yield from self._decode_packet(None)
 
-    def _decode_packet(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+    def _decode_packet(self, packet: Packet[Stream] | None) -> list[VideoFrame]:
         try:
-            frames = self._codec.decode(packet)
+            frames = self._stream.decode(packet)
         except FFmpegError:
             # The decoder goes on with the next packet; only this one is lost.
-            self.damaged += 1
+            self._count_damage()
             return []
         self.decoded += len(frames)
         if self._max_frames is not None and self.decoded > self._max_frames:
@@ -130,29 +131,26 @@ class Frames:
             )
         return frames
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
-        if self.selection.start_s > 0:
-            self._seek()
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size > 0:
+    def _packets(self) -> Iterator[Packet[Stream]]:
+        begin = self._seek() if self.selection.start_s > 0 else None
+        with closing(packets_of(self._container, [self._stream], self._count_damage)) as packets:
+            for packet in packets:
+                at = time_of(packet)
+                if begin is None or at is None or at >= begin:
+                    begin = None
                     yield packet
-        except FFmpegError:
-            # What follows cannot be read; what was read still counts.
-            self.damaged += 1
 
-    def _seek(self) -> None:
-        try:
-            self._container.seek(self._origin, stream=self._stream, backward=True)
-        except FFmpegError:
-            # Cannot seek: decode from here, which gives the same frames later.
-            return
+    def _seek(self) -> Fraction:
+        """Move to the key frame that the first wanted frame needs; return its time."""
+        entry = find_entry(self._container, self._stream, self._origin * self._tick)
+        seek(self._container, entry.seek_to)
+        return entry.at
 
-    def _is_unwanted(self, packet: Packet[VideoStream], spare: bool) -> bool:
-        if packet.pts is None:
-            return False
-        at_s = (packet.pts - self._origin) * self._tick
-        return at_s < -_LEAD_S or (spare and at_s > 0)
+    def _count_damage(self) -> None:
+        self.damaged += 1
+
+    def _at_s(self, pts: int) -> float:
+        return float((pts - self._origin) * self._tick)
 
     def _known_length_s(self) -> float | None:
         duration = self._stream.duration
@@ -188,6 +186,4 @@ def _same(one: VideoFrame, other: VideoFrame) -> bool:
 
 def _frame_s(stream: VideoStream) -> float:
     rate = stream.average_rate or stream.guessed_rate
-    if not rate or rate <= 0:
-        return _FRAME_S
-    return min(max(float(1 / rate), _MIN_FRAME_S), _MAX_FRAME_S)
+    return float(1 / rate) if rate and 1 / MAX_GAP_S <= rate <= MAX_RATE_FPS else _FRAME_S

@@ -46,9 +46,9 @@ class Preset:
 
 #: Measured on three clips of 10 s, 1080p to 480 px and 10 fps; see benchmarks/gif.py.
 PRESETS: dict[Quality, Preset] = {
-    "low": Preset(20, 3, "area+full_chroma_int", 128),
-    "medium": Preset(10, 3, "bicubic+full_chroma_int+accurate_rnd", 256),
-    "high": Preset(5, 1, "lanczos+full_chroma_int+full_chroma_inp+accurate_rnd", 256),
+    "low": Preset(20, 3, "area+accurate_rnd", 128),
+    "medium": Preset(10, 3, "bicubic+accurate_rnd", 256),
+    "high": Preset(5, 1, "lanczos+accurate_rnd", 256),
 }
 
 
@@ -148,6 +148,7 @@ def _encode(frames: Frames, canvas: Canvas, output: Path, options: GifOptions, p
             if gif is None:
                 gif = GifFile(file, options.loop, transparent=canvas.transparent)
             _encode_window(window, gif, quantizer)
+            del window  # before the next one is gathered
         if gif is None:
             return 0, 0
         gif.finish()

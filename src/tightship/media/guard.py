@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -106,13 +107,18 @@ def check_file(fd: int, limits: Limits) -> int:
 
 def _open(fd: int, limits: Limits, head: bytes) -> InputContainer:
     av.logging.set_level(None)
-    kind, fault = sniff.container_of(head), ""
+    kind, fault, exhausted = sniff.container_of(head), "", False
     try:
         return av.open("fd:", mode="r", options=_options(fd, limits), metadata_errors="replace")
     except av.FFmpegError as error:
         clear_frames(error.__traceback__)
-        fault = str(error.strerror)
+        fault, exhausted = str(error.strerror), error.errno == errno.ENOMEM
     # Raised outside the handler, so that nothing of FFmpeg's hangs on it.
+    if exhausted:
+        raise TooManyStreams(
+            f"The file declares more than {limits.max_streams} streams, or tables too large to hold.",
+            limit=limits.max_streams,
+        )
     if kind is None:
         raise UnsupportedMedia(f"The file is not media that is opened; it is {sniff.other_of(head)}.")
     raise CorruptMedia(f"The file begins as {kind}, but is damaged or cut off and cannot be opened.", reason=fault)

@@ -13,9 +13,9 @@ from tightship.media.thumbnail import Thumbnails, difference
 
 #: Bytes of frames in one window at most. 12 MiB: 23 frames of 480 x 270; six of 1280 x 720 fit no better than four.
 MAX_WINDOW_BYTES = 12 * 2**20
-#: Mean difference of two thumbnails, of 255, from which on a frame begins a new scene. On a film of hard cuts any
-#: value from 12 to 30 finds them all (SSIM .9734 -> .9795); 12 also splits fast traffic, for nothing.
-SCENE_CUT = 20.0
+#: Mean difference of two thumbnails, of 255, from which on a frame begins a new scene. Measured: hard cuts 55 to 98,
+#: fast traffic up to 16. On a film of hard cuts it lifts SSIM from .9734 to .9795.
+SCENE_CUT = 30.0
 #: Pixels on the shorter side below which a frame is not thinned out for the palette.
 _MIN_SAMPLED_PX = 64
 

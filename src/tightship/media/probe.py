@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -20,6 +21,7 @@ from tightship.media.info import MediaInfo, StreamInfo
 from tightship.media.limits import Limits
 from tightship.media.rotation import rotations_deg
 from tightship.media.seek import seek
+from tightship.media.sniff import HEAD_BYTES, declared_bytes
 from tightship.media.stream import codec_name, decodable, is_picture, main_video
 from tightship.media.timing import (
     Rhythm,
@@ -47,24 +49,24 @@ def probe(fd: int, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
         CorruptMedia: Nothing in the file can be played.
     """
     size_bytes = check_file(fd, limits)
-    with open_media(fd, limits) as container:
-        return describe(container, size_bytes, limits)
-
-
-def describe(container: InputContainer, size_bytes: int, limits: Limits) -> MediaInfo:
-    """Return what an open container holds; its position moves.
-
-    Raises:
-        CorruptMedia: Nothing in the file can be played.
-    """
+    declared = declared_bytes(os.pread(fd, HEAD_BYTES, 0))
     warnings: list[str] = []
+    if declared is not None and declared > size_bytes:
+        warnings.append(f"The file is cut short: it has {size_bytes:,} of {declared:,} bytes.")
+    with open_media(fd, limits) as container:
+        return _describe(container, size_bytes, limits, warnings)
+
+
+def _describe(container: InputContainer, size_bytes: int, limits: Limits, warnings: list[str]) -> MediaInfo:
+    cut_short = bool(warnings)
     rotations = rotations_deg(container) if container.streams.video else {}
     streams = [_stream_info(stream, rotations.get(stream.index, 0.0), limits) for stream in container.streams]
     if not any(stream.type in ("video", "audio", "subtitle") for stream in streams):
         raise CorruptMedia("The file holds neither video nor sound nor subtitles that can be played.")
+    warnings += _reservations(container, streams)
     streams = _checked_extents(container, streams, size_bytes, limits, warnings)
     streams = _with_rhythm(container, streams, limits, warnings)
-    duration_s = _duration_s(container, streams, size_bytes, limits, warnings)
+    duration_s = _duration_s(container, streams, size_bytes, limits, warnings, cut_short)
     return MediaInfo(
         container=container.format.name,
         duration_s=duration_s,
@@ -74,6 +76,15 @@ def describe(container: InputContainer, size_bytes: int, limits: Limits) -> Medi
         tags=bounded_tags(container.metadata, limits),
         warnings=tuple(warnings),
     )
+
+
+def _reservations(container: InputContainer, streams: list[StreamInfo]) -> Iterator[str]:
+    """Yield what keeps a stream from being worked on."""
+    for info in streams:
+        if info.type in ("video", "audio") and not info.attached_pic and not decodable(container.streams[info.index]):
+            yield f"Stream {info.index} is {info.type} in the codec {info.codec}, which is not decoded."
+        elif info.type == "video" and info.width is None:
+            yield f"The pictures of stream {info.index} are damaged, or larger than the limit."
 
 
 def bounded_tags(tags: Mapping[str, str], limits: Limits) -> dict[str, str]:
@@ -193,13 +204,17 @@ def _agreed_fps(info: StreamInfo, rhythm: Rhythm, full: bool) -> float | None:
         return None
     if full and rhythm.variable and info.frames and info.duration_s:
         return believable_fps(info.frames / info.duration_s, float("inf"))
-    if info.fps is None or (not rhythm.variable and not 0.9 < info.fps / rhythm.fps < 1.1):
-        return rhythm.fps
-    return info.fps
+    believed = info.fps is not None and 0.9 < info.fps / rhythm.fps < 1.1
+    return info.fps if believed else rhythm.fps
 
 
 def _duration_s(
-    container: InputContainer, streams: list[StreamInfo], size_bytes: int, limits: Limits, warnings: list[str]
+    container: InputContainer,
+    streams: list[StreamInfo],
+    size_bytes: int,
+    limits: Limits,
+    warnings: list[str],
+    cut_short: bool,
 ) -> float | None:
     claimed_s = _seconds(container.duration, Fraction(1, 1_000_000))
     listed = [info for info in streams if info.duration_s and has_full_index(container.streams[info.index])]
@@ -209,7 +224,7 @@ def _duration_s(
         if _contradicts(claimed_s, listed_s) or (cut_short and _disagree(claimed_s, listed_s)):
             warnings.append(f"The header claims {_words(claimed_s)}; the frames last {listed_s:.3f} s.")
             return listed_s
-    if _absurd(claimed_s, size_bytes, limits):
+    if cut_short or _absurd(claimed_s, size_bytes, limits):
         return _measured_duration_s(container, claimed_s, limits, warnings)
     return claimed_s
 

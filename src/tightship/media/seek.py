@@ -17,6 +17,8 @@ from tightship.errors import CorruptMedia, InvalidOptions
 #: Seconds before the wanted time at which the search begins, tried in turn: containers seek by decoding time or to the
 #: nearest block, and may land behind the key frame that is wanted. None is the start of the file.
 _BACK_OFFS_S: tuple[int | None, ...] = (0, 2, 10, 60, None)
+#: Microseconds before the start of a file that are sure to be before all of its packets.
+_BEFORE_START_US = 10_000_000
 #: Seconds by which sound may be stored before the picture it belongs to; players and muxers keep it below one.
 INTERLEAVE_S = 1
 
@@ -58,11 +60,17 @@ def find_entry(container: InputContainer, stream: Stream, wanted: Fraction) -> E
 
 
 def seek(container: InputContainer, to: Fraction | None) -> bool:
-    """Move to the key frame before `to`, or to the start; False where the container cannot."""
+    """Move to the key frame before `to`, or to the first packet; False where the container cannot."""
     start = container.start_time or 0
-    target = start if to is None else max(start, round(to * 1_000_000))
+    if to is not None:
+        return _try_seek(container, max(start, round(to * 1_000_000)))
+    # Containers without an index land behind a first packet that is asked for by its own time.
+    return _try_seek(container, start - _BEFORE_START_US) or _try_seek(container, start)
+
+
+def _try_seek(container: InputContainer, at_us: int) -> bool:
     try:
-        container.seek(target, backward=True)
+        container.seek(at_us, backward=True)
     except FFmpegError:
         return False
     return True

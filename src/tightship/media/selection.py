@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-#: Share of a slot by which a frame may come early and still count for it, so that timestamps rounded to milliseconds
-#: do not push every other frame into its neighbour's slot. A quarter keeps 30 -> 10 fps on every third frame.
-EARLY_SLOTS = 0.25
+#: Share of a source frame's time, and of a slot, by which a frame may come early and still count for the slot, so that
+#: a wavering clock does not push every other frame into its neighbour's. From a half on, an earlier frame would win.
+EARLY = 0.25
 #: Seconds without a new frame above which a timestamp is called broken. Screen recordings stand still for half
 #: minutes; damaged files claim hours.
 MAX_GAP_S = 60.0
+#: Frames per second above which a rate is called broken. High-speed cameras write up to 960.
+MAX_RATE_FPS = 1000.0
+#: Seconds by which a damaged frame may come late without the clock being called broken.
+_LATE_S = 1.0
 #: Packets read ahead of the decoder: H.264 and HEVC let a frame be stored at most 16 before it is shown.
 LOOK_AHEAD_PACKETS = 16
 #: Bytes read ahead at most, whatever their number: a packet of 8K video can have megabytes.
@@ -28,11 +32,13 @@ class Selection:
         fps: Slots per second; the first frame in a slot is taken.
         start_s: Where to begin, in seconds from the beginning of the stream.
         end_s: Where to end; None for the end of the stream.
+        frame_s: Seconds that a frame of the source usually lasts.
     """
 
     fps: float
     start_s: float = 0.0
     end_s: float | None = None
+    frame_s: float = 0.04
 
     @property
     def length_s(self) -> float | None:
@@ -41,7 +47,7 @@ class Selection:
 
     def slot(self, position_s: float) -> int:
         """Return the number of the slot for a time counted from `start_s`; negative before it."""
-        return math.floor(position_s * self.fps + EARLY_SLOTS)
+        return math.floor(position_s * self.fps + EARLY * min(1.0, self.frame_s * self.fps))
 
 
 class Timeline:
@@ -63,15 +69,17 @@ class Timeline:
         Args:
             at_s: Its timestamp, counted from the start of the selection; None when it has none.
         """
-        previous_s = 0.0 if self._last_s is None else self._last_s
-        if at_s is None:
-            step_s = 0.0 if self._last_s is None else self.frame_s
-        else:
-            step_s = at_s - previous_s
-            if not 0.0 <= step_s <= MAX_GAP_S:
-                self.repaired += self._last_s is not None
-                step_s = 0.0 if self._last_s is None else self.frame_s
-        self._last_s = previous_s + self.frame_s if at_s is None else at_s
+        if self._last_s is None:
+            self.position_s = at_s if at_s is not None and 0.0 <= at_s <= MAX_GAP_S else 0.0
+            self._last_s = at_s or 0.0
+            return self.position_s
+        step_s = self.frame_s if at_s is None else at_s - self._last_s
+        if -_LATE_S < step_s < 0.0:
+            return self.position_s
+        self._last_s += step_s
+        if not 0.0 <= step_s <= MAX_GAP_S:
+            self.repaired += 1
+            step_s = self.frame_s
         self.position_s += step_s
         return self.position_s
 
@@ -88,45 +96,53 @@ class Stamped(Protocol):
 P = TypeVar("P", bound=Stamped)
 
 
-def foresee(packets: Iterable[P], slots_per_tick: float, first_slot_tick: float) -> Iterator[tuple[P, bool]]:
-    """Yield each packet with whether its frame is surely not wanted, because an earlier one has its slot.
+def foresee(packets: Iterable[P], slot_of: Callable[[int], int]) -> Iterator[tuple[P, bool]]:
+    """Yield each packet with whether its frame is surely not wanted: an earlier one has its slot, or, before the first
+    slot, a later one is on screen when that begins.
 
     Packets come in decoding order, so this looks a bounded number of them ahead. A wrong "wanted" costs only time.
 
     Args:
         packets: Packets of one video stream.
-        slots_per_tick: Slots per tick of the stream's clock.
-        first_slot_tick: Where slot 0 begins; packets more than a second's worth before it are still told apart by slot.
+        slot_of: Returns the slot for a packet's presentation time; negative ones are before the selection.
     """
-
-    def slot(pts: int) -> int:
-        return math.floor((pts - first_slot_tick) * slots_per_tick + EARLY_SLOTS)
-
     waiting: deque[P] = deque()
     waiting_bytes = 0
-    earliest: dict[int, int] = {}
-    recent: deque[int] = deque()
-
-    def release() -> tuple[P, bool]:
-        packet = waiting.popleft()
-        if packet.pts is None:
-            return packet, False
-        recent.append(slot(packet.pts))
-        spare = earliest.get(recent[-1], packet.pts) < packet.pts
-        while len(recent) > LOOK_AHEAD_PACKETS:
-            gone = recent.popleft()
-            if gone not in recent:
-                earliest.pop(gone, None)
-        return packet, spare
-
+    known = _Known(slot_of)
     for packet in packets:
         if packet.pts is not None:
-            number = slot(packet.pts)
-            earliest[number] = min(earliest.get(number, packet.pts), packet.pts)
+            known.add(packet.pts)
         waiting.append(packet)
         waiting_bytes += packet.size
         while len(waiting) > LOOK_AHEAD_PACKETS or (waiting_bytes > LOOK_AHEAD_BYTES and len(waiting) > 1):
-            waiting_bytes -= waiting[0].size
-            yield release()
-    while waiting:
-        yield release()
+            first = waiting.popleft()
+            waiting_bytes -= first.size
+            yield first, known.is_spare(first.pts)
+    for packet in waiting:
+        yield packet, known.is_spare(packet.pts)
+
+
+class _Known:
+    """Which frame each slot goes to, as far as the packets are known."""
+
+    def __init__(self, slot_of: Callable[[int], int]) -> None:
+        self._slot_of = slot_of
+        self._owners: dict[int, int] = {}
+        self._recent: deque[int] = deque()
+
+    def add(self, pts: int) -> None:
+        slot = max(self._slot_of(pts), -1)
+        owner = self._owners.get(slot, pts)
+        self._owners[slot] = max(owner, pts) if slot < 0 else min(owner, pts)
+
+    def is_spare(self, pts: int | None) -> bool:
+        if pts is None:
+            return False
+        slot = max(self._slot_of(pts), -1)
+        spare = self._owners.get(slot, pts) != pts
+        self._recent.append(slot)
+        if len(self._recent) > LOOK_AHEAD_PACKETS:
+            gone = self._recent.popleft()
+            if gone not in self._recent:
+                self._owners.pop(gone, None)
+        return spare

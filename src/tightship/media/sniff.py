@@ -62,3 +62,24 @@ def gif_canvas_px(head: bytes) -> int:
     if not head.startswith(b"GIF8") or len(head) < 10:
         return 0
     return int.from_bytes(head[6:8], "little") * int.from_bytes(head[8:10], "little")
+
+
+def declared_bytes(head: bytes) -> int | None:
+    """Return the size that a Matroska file declares for itself, or None where it does not."""
+    if not head.startswith(b"\x1a\x45\xdf\xa3"):
+        return None
+    size, at = _vint(head, 4)
+    if size is None or head[at + size : at + size + 4] != b"\x18\x53\x80\x67":
+        return None
+    segment, start = _vint(head, at + size + 4)
+    return None if segment is None else start + segment
+
+
+def _vint(data: bytes, at: int) -> tuple[int | None, int]:
+    """Read a variable-length number of EBML: its value (None for "unknown") and where the next byte is."""
+    if at >= len(data) or data[at] == 0:
+        return None, at
+    length = 9 - data[at].bit_length()
+    mask = (1 << 7 * length) - 1
+    value = int.from_bytes(data[at : at + length], "big") & mask
+    return (None if value == mask else value), at + length

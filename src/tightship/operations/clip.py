@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from tightship.core.attempt import Attempt
 from tightship.errors import InvalidOptions
 from tightship.media.formats import natural_suffix
-from tightship.operations.operation import Media, Operation, picture_bytes, span_s
+from tightship.operations.operation import Media, Operation, picture_bytes, span_s, unpacked
 
 #: Containers that clips are written in; the endings of their names too.
 CONTAINERS = ("mp4", "mov", "mkv", "webm")
@@ -96,8 +96,8 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
     from tightship.media.guard import open_media
     from tightship.media.stream import codec_name
 
-    chosen = ClipOptions(**options)
-    with open_media(attempt.input_fd) as container:
+    chosen, limits = unpacked(ClipOptions, options)
+    with open_media(attempt.input_fd, limits) as container:
         codecs = [codec_name(stream) for stream in container.streams if stream.type in ("video", "audio")]
         brand = container.metadata.get("major_brand", "")
         natural = natural_suffix(container.format.name, codecs, brand)
@@ -109,6 +109,7 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
             chosen.start_s,
             chosen.end_s,
             exact=chosen.exact,
+            limits=limits,
             progress=lambda done_s, total_s: attempt.checkpoint(done_s, total_s, "s"),
         )
     for warning in done.warnings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tightship.core.attempt import Attempt
-from tightship.operations.operation import Operation
+from tightship.operations.operation import Operation, unpacked
 
 #: Seconds. Probing is bounded in bytes, not in the media's length; a healthy file takes milliseconds.
 LIMIT_S = 10.0
@@ -35,6 +35,6 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return `MediaInfo` as plain JSON."""
     from tightship.media.probe import probe
 
-    InfoOptions(**options)
+    _, limits = unpacked(InfoOptions, options)
     attempt.checkpoint(0, 1, "files")
-    return probe(attempt.input_fd).to_dict()
+    return probe(attempt.input_fd, limits).to_dict()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from tightship.media.limits import Limits
+
+Options = TypeVar("Options")
 #: What is known of the input before the work starts: `MediaInfo` as plain JSON, or only its `size_bytes`.
 Media = Mapping[str, Any]
 
@@ -50,3 +53,9 @@ def picture_bytes(media: Media) -> int:
         (stream.get("coded_width") or 0) * (stream.get("coded_height") or 0) for stream in media.get("streams") or ()
     ]
     return max(pixels, default=0) * 3 // 2 or 1920 * 1080 * 3 // 2
+
+
+def unpacked(kind: type[Options], options: Mapping[str, Any]) -> tuple[Options, Limits]:
+    """Return an operation's options and the limits that travel with them under `limits`."""
+    own = {name: value for name, value in options.items() if name != "limits"}
+    return kind(**own), Limits.from_dict(options.get("limits") or {})
