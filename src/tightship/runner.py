@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -175,7 +175,8 @@ def _validated(operation: Operation, options: Mapping[str, Any]) -> Any:
     from pydantic import ValidationError
 
     try:
-        return _adapter(operation.options).validate_python(dict(options))
+        adapter = _adapter(operation.options)  # type: ignore[arg-type]  # mypy 2.4 takes classes for unhashable
+        return adapter.validate_python(dict(options))
     except ValidationError as invalid:
         first = invalid.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"])) or "options"
@@ -183,7 +184,7 @@ def _validated(operation: Operation, options: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _adapter(options: Hashable) -> Any:
+def _adapter(options: Any) -> Any:
     try:
         from pydantic import TypeAdapter
     except ImportError:

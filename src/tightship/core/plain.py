@@ -17,7 +17,7 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
     Raises:
         ValueError: A field is missing, unknown or of another type than its annotation says.
     """
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # mypy 2.4 takes classes for unhashable
     for name, value in data.items():
         if name not in hints:
             raise ValueError(f"{kind.__name__} has no field {name!r}")
@@ -30,7 +30,7 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 
