@@ -60,7 +60,14 @@ def __getattr__(name: str) -> object:
         if name in names:
             from importlib import import_module
 
-            return getattr(import_module(home), name)
+            try:
+                return getattr(import_module(home), name)
+            except ModuleNotFoundError as missing:
+                from tightship.errors import EXTRAS, ExtraMissing
+
+                if missing.name in EXTRAS:
+                    raise ExtraMissing.of(missing.name) from None
+                raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

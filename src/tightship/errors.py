@@ -9,6 +9,10 @@ from typing import ClassVar
 Detail = str | int | float | bool | None
 
 
+#: Which extra installs which optional module.
+EXTRAS = {"annotated_types": "media", "av": "media", "pydantic": "media"}
+
+
 class TightshipError(Exception):
     """Root of every error of ours.
 
@@ -186,9 +190,11 @@ class ExtraMissing(TightshipError, ImportError):
     code = "extra_missing"
 
     @classmethod
-    def of(cls, extra: str, module: str) -> ExtraMissing:
-        """Return the error for `module`, which the extra named `extra` installs."""
-        return cls(f"{module} is not installed; run: pip install 'tightship[{extra}]'", extra=extra, module=module)
+    def of(cls, module: str | None) -> ExtraMissing:
+        """Return the error for a module that could not be imported."""
+        name = str(module).partition(".")[0]
+        extra = EXTRAS.get(name, "all")
+        return cls(f"{name} is not installed; run: pip install 'tightship[{extra}]'", extra=extra, module=name)
 
 
 class ScopeMisused(TightshipError, RuntimeError):

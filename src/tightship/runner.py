@@ -188,7 +188,7 @@ def _adapter(options: Any) -> Any:
     try:
         from pydantic import TypeAdapter
     except ImportError:
-        raise ExtraMissing.of("media", "pydantic") from None
+        raise ExtraMissing.of("pydantic") from None
     return TypeAdapter(options)
 
 

@@ -204,3 +204,17 @@ def _shout(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     sys.stderr.write("x" * options["bytes"])
     sys.stdout.write("y" * options["bytes"])
     return {}
+
+
+_KEPT: list[bytearray] = []
+
+
+def _keep(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Leak: hold on to memory beyond the attempt."""
+    _KEPT.append(bytearray(b"x") * (options["mib"] * 2**20))
+    return {"pid": os.getpid()}
+
+
+def _import_media(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Import PyAV where it is not installed."""
+    raise ModuleNotFoundError("No module named 'av'", name="av")

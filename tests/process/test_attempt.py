@@ -11,6 +11,7 @@ import pytest
 from tightship.errors import (
     ConversionFailed,
     CorruptMedia,
+    ExtraMissing,
     MediaNotFound,
     OutputTooLarge,
     OutputUnwritable,
@@ -44,7 +45,10 @@ def test_input_is_handed_over_as_a_descriptor(pool: Pool, misdeed: MakeTask, tmp
     source = tmp_path / "input.txt"
     source.write_text("hello")
 
-    assert pool.run(misdeed("read", source=source)).unwrap() == {"text": "hello"}
+    outcome = pool.run(misdeed("read", source=source))
+
+    assert outcome.unwrap() == {"text": "hello"}
+    assert outcome.receipt.fds == 0
 
 
 @pytest.mark.parametrize("again", [1, 3])
@@ -197,3 +201,11 @@ def test_read_only_and_stray_files_go(pool: Pool, misdeed: MakeTask, home: Path)
     pool.close()
 
     assert list((home / "scratch").iterdir()) == []
+
+
+def test_missing_extra_names_its_cure(pool: Pool, misdeed: MakeTask) -> None:
+    """An optional library that the worker cannot import is named with the command that installs it."""
+    outcome = pool.run(misdeed("import_media"))
+
+    assert isinstance(outcome.error, ExtraMissing)
+    assert "pip install 'tightship[media]'" in outcome.error.public_message

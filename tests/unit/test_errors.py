@@ -124,6 +124,11 @@ def test_kinds_can_be_caught_by_their_parents():
 
 def test_a_missing_extra_names_its_cure():
     """The message holds the command that installs it."""
-    error = ExtraMissing.of("media", "av")
+    error = ExtraMissing.of("av.video")
     assert "pip install 'tightship[media]'" in error.public_message
     assert error.details == {"extra": "media", "module": "av"}
+
+
+def test_module_of_no_extra_is_in_all():
+    """A module that no extra is known for is installed by the extra that has everything."""
+    assert "tightship[all]" in ExtraMissing.of("unheard").public_message

@@ -76,7 +76,11 @@ class Receipt:
 
     def _ending(self) -> str:
         cpu = "CPU time not measured" if self.cpu_s is None else f"{format_seconds(self.cpu_s)} of CPU"
-        cause = "" if self.cause is None else f": {_CAUSES.get(self.cause, self.cause.replace('_', ' '))}"
+        cause = (
+            ""
+            if self.cause in (None, self.outcome)
+            else f": {_CAUSES.get(str(self.cause), str(self.cause).replace('_', ' '))}"
+        )
         return f"{self.name} {_OUTCOMES[self.outcome]} {format_seconds(self.wall_s)} ({cpu}){cause}."
 
     def _memory(self) -> str:

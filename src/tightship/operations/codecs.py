@@ -18,6 +18,6 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:  # noqa
     try:
         from tightship.media.codecs import codecs
     except ImportError:
-        raise ExtraMissing.of("media", "av") from None
+        raise ExtraMissing.of("av") from None
     attempt.checkpoint(0, 1, "libraries")
     return codecs().to_dict()

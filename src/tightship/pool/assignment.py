@@ -17,9 +17,11 @@ from typing import Any
 from tightship.core.procfs import children
 from tightship.core.scope import Scope
 from tightship.errors import (
+    EXTRAS,
     Cancelled,
     ConversionFailed,
     DiskFull,
+    ExtraMissing,
     MemoryExceeded,
     OutputTooLarge,
     TightshipError,
@@ -132,6 +134,8 @@ def as_error(fault: BaseException) -> TightshipError:
         return as_error(fault.exceptions[0])
     if isinstance(fault, TightshipError):
         return fault
+    if isinstance(fault, ModuleNotFoundError) and fault.name in EXTRAS:
+        return ExtraMissing.of(fault.name)
     _log(fault)
     if isinstance(fault, MemoryError):
         return MemoryExceeded("the job ran out of memory")

@@ -103,20 +103,18 @@ class Worker:
         scope = Scope(run.name, kind="attempt", scratch=Path(run.folder), settle_over_bytes=worth_settling_bytes)
 
         def work(assignment: Assignment) -> dict[str, Any]:
-            try:
-                operation = import_module(run.module)
-                if run.session is not None:
-                    assignment.join(self._session_of(operation.open_session, run.module, run.session))
-                result: dict[str, Any] = operation.run(assignment, run.options)
-                return result
-            finally:
-                if input_fd >= 0:
-                    os.close(input_fd)
+            operation = import_module(run.module)
+            if run.session is not None:
+                assignment.join(self._session_of(operation.open_session, run.module, run.session))
+            result: dict[str, Any] = operation.run(assignment, run.options)
+            return result
 
         try:
             return conclude(assignment, work, scope)
         finally:
             self._running = None
+            if input_fd >= 0:
+                os.close(input_fd)
             if self._settled_bytes is None:
                 self._settled_bytes = procfs.memory_bytes(pid)
 

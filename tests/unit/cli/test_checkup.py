@@ -36,7 +36,7 @@ def test_ffmpeg_without_an_encoder_of_ours_is_missing_something() -> None:
 
 def test_absent_ffmpeg_names_the_extra() -> None:
     """Without PyAV the command that installs it is the cure."""
-    check = checkup.ffmpeg(None, ExtraMissing.of("media", "av"))
+    check = checkup.ffmpeg(None, ExtraMissing.of("av"))
 
     assert (check.state, check.cure) == ("missing", "pip install 'tightship[media]'")
 

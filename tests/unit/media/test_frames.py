@@ -153,3 +153,9 @@ def test_a_picture_that_does_not_change_is_shown_longer(plain: Path) -> None:
         first: list = []
         (still,) = pictures(frames, lambda frame: first.append(frame.reformat(format="bgra")) or first[0])
     assert still.duration_s == pytest.approx(4.0)
+
+
+def test_a_container_without_an_index_starts_at_the_right_frame(tmp_path: Path) -> None:
+    """Broadcast streams can only guess where to seek; the frames are the same."""
+    path = write_video(tmp_path / "broadcast.ts", Video(seconds=6.0))
+    assert indices(path, Selection(50, 4.2, 4.4)) == list(range(105, 110))

@@ -57,14 +57,15 @@ def test_the_whole_duration_survives_rounding(tmp_path: Path, target: Path) -> N
 @pytest.mark.parametrize("quality", ["low", "medium", "high"])
 def test_qualities_give_the_same_pictures(plain: Path, target: Path, quality: str) -> None:
     """A quality changes colours and size, not what is shown."""
-    summary = Conversion().run(plain, target, GifOptions(fps=5, quality=quality))
+    summary = Conversion().run(plain, target, GifOptions(width_px=120, fps=5, quality=quality))
     assert (summary.frames, summary.duration_s) == (20, 4.0)
 
 
 def test_low_quality_is_smaller_than_high(plain: Path, target: Path) -> None:
     """What is given up in colours is won in bytes."""
     sizes = [
-        Conversion().run(plain, target, GifOptions(fps=5, quality=quality)).size_bytes for quality in ("low", "high")
+        Conversion().run(plain, target, GifOptions(width_px=120, fps=5, quality=quality)).size_bytes
+        for quality in ("low", "high")
     ]
     assert sizes[0] < 0.9 * sizes[1]
 
@@ -134,7 +135,7 @@ def test_damage_gives_one_warning(plain: Path, target: Path, tmp_path: Path) -> 
         data[at] ^= 0xFF
     (tmp_path / "bad.mp4").write_bytes(data)
     conversion = Conversion()
-    assert conversion.run(tmp_path / "bad.mp4", target, GifOptions(fps=25)).frames > 50
+    assert conversion.run(tmp_path / "bad.mp4", target, GifOptions(width_px=96, fps=25)).frames > 50
     assert conversion.warnings == ["damaged_input"]
 
 
@@ -153,10 +154,10 @@ def test_too_many_frames_are_refused(plain: Path, target: Path) -> None:
         Conversion().run(plain, target, GifOptions(fps=None), max_frames=30)
 
 
+#: Presentation times in milliseconds.
 HOSTILE_TIMES = {
-    "all at once": [0] * 1 + [1] * 0 + list(range(1, 40)),
+    "a thousand a second": list(range(40)),
     "hours apart": [number * 20_971_520 for number in range(40)],
-    "ten thousand a second": [number // 10 for number in range(0, 400, 1) if number % 10 == 0],
     "one gap of hours": [*range(0, 1000, 40), *range(90_000_000, 90_001_000, 40)],
 }
 

@@ -1,0 +1,76 @@
+"""Jobs that the user ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tightship.core import procfs
+
+from .conftest import PROGRAM
+
+Eventually = Callable[..., None]
+Program = subprocess.Popen[str]
+
+
+@pytest.fixture
+def working(
+    environment: dict[str, str], long_video: Path, home: Path, tmp_path: Path, eventually: Eventually
+) -> Iterator[Program]:
+    """The program in the middle of writing a GIF."""
+    command = [*PROGRAM, "gif", str(long_video), str(tmp_path / "out.gif"), "--fps", "50", "--quality", "high"]
+    with subprocess.Popen(
+        [*command, "--json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        begun = "*/slot-*/attempt-*/out.gif"
+        eventually(lambda: any(path.stat().st_size for path in (home / "scratch").glob(begun)), "a GIF has begun")
+        yield program
+        program.kill()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_signal_cancels_and_leaves_nothing(
+    working: Program, home: Path, tmp_path: Path, eventually: Eventually, signum: int
+) -> None:
+    """Once asked to stop, the program ends its worker, removes what it had written, and exits with 3."""
+    family = {pid: procfs.start_time(pid) for pid in procfs.descendants(working.pid)}
+
+    working.send_signal(signum)
+    out, err = working.communicate(timeout=30)
+
+    job = json.loads(out)
+    assert (working.returncode, err) == (3, "")
+    assert (job["status"], job["error"]["code"], job["result"]) == ("cancelled", "cancelled", None)
+    assert job["receipt"]["outcome"] == "cancelled"
+    assert not (tmp_path / "out.gif").exists()
+    assert list((home / "scratch").iterdir()) == []
+    eventually(lambda: not _living(family), "every child has gone", 2.0)
+
+
+def test_impatient_user_gets_away_at_once(working: Program, tmp_path: Path, eventually: Eventually) -> None:
+    """Ctrl-C again and again, while the worker does not answer: still exit code 3, no child and no partial file."""
+    family = {pid: procfs.start_time(pid) for pid in procfs.descendants(working.pid)}
+    worker = next(pid for pid in family if procfs.children(pid) == [] and pid not in procfs.children(working.pid))
+    os.kill(worker, signal.SIGSTOP)
+
+    def interrupted_until_it_ends() -> bool:
+        working.send_signal(signal.SIGINT)
+        return working.poll() is not None
+
+    eventually(interrupted_until_it_ends, "the program has ended", 20.0)
+
+    out, _ = working.communicate(timeout=30)
+    assert working.returncode == 3
+    assert json.loads(out)["status"] == "cancelled"
+    assert not (tmp_path / "out.gif").exists()
+    eventually(lambda: not _living(family), "every child has gone", 2.0)
+
+
+def _living(family: dict[int, int | None]) -> list[int]:
+    return [pid for pid, started in family.items() if procfs.is_running(pid, started)]
