@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -69,6 +70,7 @@ class Worker:
         self._session = ExitStack()
         self._opened: dict[tuple[str, str], object] = {}
         self._settled_bytes: int | None = None
+        self._known: set[str] = set()
 
     def serve(self) -> None:
         """Run attempts until there is no work for `idle_s`; the end of the channel ends the process at once."""
@@ -115,8 +117,19 @@ class Worker:
             self._running = None
             if input_fd >= 0:
                 os.close(input_fd)
-            if self._settled_bytes is None:
-                self._settled_bytes = procfs.memory_bytes(pid)
+            if run.module not in self._known:
+                self._known.add(run.module)
+                self._freeze()
+
+    def _freeze(self) -> None:
+        """Take what a module's first attempt has loaded out of the collector's sight.
+
+        It stays as long as the process does, and with it every collection costs 5 ms instead of 10 us. What is garbage
+        by now is collected before, for nothing frozen is ever collected.
+        """
+        gc.collect()
+        gc.freeze()
+        self._settled_bytes = procfs.memory_bytes(os.getpid())
 
     def _session_of(self, opener: Callable[[str], Any], module: str, key: str) -> object:
         if (module, key) not in self._opened:
