@@ -110,9 +110,9 @@ class Runner:
                 check_destination(output)
             media, probed = self._probe(operation, source, cancel)
             if probed is not None and probed.error is not None:
-                return _job(name, probed, None)
+                return _job(name, probed, None, {})
             task = self._task(operation, chosen, media, source, output)
-            return _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output)
+            return _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output, media)
         except TightshipError as error:
             status: Status = "cancelled" if isinstance(error, Cancelled) else "failed"
             return Job(name, status, None, (), None, error)
@@ -192,12 +192,14 @@ def _adapter(options: Any) -> Any:
     return TypeAdapter(options)
 
 
-def _job(name: str, outcome: Outcome, output: Path | None) -> Job:
+def _job(name: str, outcome: Outcome, output: Path | None, media: Mapping[str, Any]) -> Job:
     status: Status = "succeeded"
     if outcome.error is not None:
         status = "cancelled" if isinstance(outcome.error, Cancelled) else "failed"
     result = outcome.result
     if result is not None and output is not None:
         result = {**result, "output": str(output)}
+    about_input = (result if name == "info" else media) or {}
+    warnings = [{"code": "input", "message": text} for text in about_input.get("warnings", ())]
     receipt = replace(outcome.receipt, name=name)
-    return Job(name, status, result, outcome.warnings, receipt, outcome.error)
+    return Job(name, status, result, (*warnings, *outcome.warnings), receipt, outcome.error)

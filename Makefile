@@ -1,0 +1,71 @@
+# `make help` tells what there is to make. Everything installs itself into .venv, from a bare Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOAK_JOBS ?= 500
+# Real media that is not part of the repository.
+DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
+# A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
+FOR_USE := $(VENV)/.ready-for-use
+FOR_TEST := $(VENV)/.ready-for-test
+FOR_BENCH := $(VENV)/.ready-for-bench
+
+.PHONY: help run test check fmt docs soak bench clean
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+help: ## Tell what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(FOR_USE) ## Do one real job: fetch a sample video and make a GIF of it, out/sample.gif
+	@mkdir -p out
+	$(BIN)/python scripts/sample.py .cache/sample.mp4
+	$(BIN)/tightship gif .cache/sample.mp4 out/sample.gif --width 480 --home .cache/home
+
+test: check ## Run every check and every test
+	$(BIN)/pytest
+
+check: $(FOR_TEST) ## Lint, format, types, import order: no tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fmt: $(FOR_TEST) ## Format the code and repair what the linter can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(FOR_TEST) ## Write the generated pages of docs/reference again
+	$(BIN)/python scripts/generate_docs.py
+
+soak: $(FOR_TEST) ## Run the long soaks: make soak SOAK_JOBS=10000
+	TIGHTSHIP_SOAK_JOBS=$(SOAK_JOBS) $(BIN)/pytest -m soak -s -o timeout=86400
+
+bench: $(FOR_BENCH) ## Run the benchmarks, side by side with other tools: make bench DATA=folder-of-real-videos
+	$(BIN)/python benchmarks/verdict_simulation.py
+	@if [ -d '$(DATA)' ]; then set -ex; for name in gif info length; do $(BIN)/python benchmarks/$$name.py --data '$(DATA)'; done; \
+	else echo 'The other benchmarks did not run: they need real videos, and there is no folder $(DATA)'; fi
+
+clean: ## Remove all that was made here, the sample and the virtual environment too
+	rm -rf $(VENV) .cache out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A pip older than 25.1 knows no dependency groups.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which with: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(FOR_USE): $(VENV)/.made pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[media]'
+	@touch $@
+
+$(FOR_TEST): $(FOR_USE)
+	$(BIN)/pip install --quiet --group test --group check
+	@touch $@
+
+$(FOR_BENCH): $(FOR_USE)
+	$(BIN)/pip install --quiet --group bench
+	@touch $@

@@ -1,0 +1,206 @@
+"""Write the pages of docs/reference that the code itself can tell: errors, settings, command line.
+
+Run `make docs`. A test compares what this writes with what lies there.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from tightship.cli.app import app
+from tightship.config import Config
+from tightship.core.governor import RecyclePolicy
+from tightship.core.restart import RestartIntensity
+from tightship.errors import every_error
+from tightship.media.limits import Limits
+from tightship.pool.config import PoolConfig
+from tightship.pool.confinement import Confinement
+from tightship.runner import RunnerConfig
+from tightship.units import format_bytes, format_seconds
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+NOTE = "<!-- Written by scripts/generate_docs.py (`make docs`) from the code: change it there. -->"
+#: Every settings class, the outermost first, with the path by which a `Config` reaches it.
+SETTINGS = (
+    (Config, "config"),
+    (PoolConfig, "config.pool"),
+    (RecyclePolicy, "config.pool.recycling"),
+    (RestartIntensity, "config.pool.restarts"),
+    (Confinement, "config.pool.confinement"),
+    (RunnerConfig, "config.runner"),
+    (Limits, "config.runner.limits"),
+)
+UNITS = {"bytes": "bytes", "s": "seconds", "fps": "frames per second", "pixels": "pixels", "share": "share, 0 to 1"}
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    """Return the page of every error."""
+    rows = [
+        (f"`{kind.code}`", f"`{kind.__name__}`", str(kind.http_status), "yes" if kind.retryable else "no", _first(kind))
+        for kind in every_error()
+    ]
+    intro = """\
+        Every error that tightship reports is a `TightshipError` and carries a stable `code`, a `public_message` of one
+        sentence that may be shown to a stranger, `details` with the figures behind it, and the HTTP status that fits.
+        *Retryable* means that the same job may succeed later, on this machine or with other limits; an error that is
+        not retryable will come again."""
+    return _page("Errors", intro, _table(("Code", "Class", "HTTP status", "Retryable", "Meaning"), rows))
+
+
+def _first(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").splitlines()[0]
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Return the page of every setting."""
+    intro = """\
+        Settings are frozen dataclasses, composed: `Config(home, pool=PoolConfig(slots=2))`. All but the home folder
+        have a default, and `default_home()` gives that one: the environment variable `TIGHTSHIP_HOME`, else `tightship`
+        in the user's folder for state (`XDG_STATE_HOME`, by default `~/.local/state`)."""
+    parts = []
+    for kind, path in SETTINGS:
+        effects = _effects(kind)
+        rows = [
+            (f"`{field.name}`", _default(field), _unit(field.name), effects[field.name])
+            for field in fields(kind)  # type: ignore[arg-type]
+        ]
+        table = _table(("Name", "Default", "Unit", "Effect"), rows)
+        parts.append(f"## {kind.__name__}\n\n`{path}`: {_lowered(_first(kind))}\n\n{table}")
+    return _page("Settings", intro, "\n".join(parts))
+
+
+def _effects(kind: type) -> dict[str, str]:
+    """Return what each field does: from the `Args` of the docstring, or from the `#:` comment above the field."""
+    told = {**dict(_from_args(inspect.getdoc(kind) or "")), **dict(_from_comments(inspect.getsource(kind)))}
+    missing = [field.name for field in fields(kind) if field.name not in told]  # type: ignore[arg-type]
+    if missing:
+        raise SystemExit(f"{kind.__name__} does not say what {', '.join(missing)} is for")
+    return told
+
+
+def _from_args(doc: str) -> Iterator[tuple[str, str]]:
+    _, _, rest = doc.partition("Args:\n")
+    section = textwrap.dedent(rest.partition("\n\n")[0])
+    for entry in re.split(r"\n(?=\S)", section):
+        names, _, text = entry.partition(":")
+        for name in names.split(","):
+            yield name.strip(), _joined(text)
+
+
+def _from_comments(source: str) -> Iterator[tuple[str, str]]:
+    lines = textwrap.dedent(source).splitlines()
+    (kind,) = ast.parse("\n".join(lines)).body
+    assert isinstance(kind, ast.ClassDef)
+    for node in kind.body:
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        comment: list[str] = []
+        at = node.lineno - 2
+        while lines[at].strip().startswith("#:"):
+            comment.insert(0, lines[at].strip().removeprefix("#:"))
+            at -= 1
+        if comment:
+            yield node.target.id, _joined(" ".join(comment))
+
+
+def _default(field: Field[Any]) -> str:
+    if field.default_factory is not MISSING:
+        made = field.default_factory()
+        return f"see [{type(made).__name__}](#{type(made).__name__.lower()})" if is_dataclass(made) else f"`{made!r}`"
+    if field.default is MISSING:
+        return "none: must be given"
+    value = field.default
+    if is_dataclass(value):
+        return f"see [{type(value).__name__}](#{type(value).__name__.lower()})"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"`{value!r}`"
+    words = {"bytes": format_bytes, "s": format_seconds}.get(field.name.rpartition("_")[2])
+    return f"`{value:,}`".replace(",", "_") + (f" ({words(value)})" if words else "")
+
+
+def _unit(name: str) -> str:
+    return UNITS.get(name.rpartition("_")[2], "")
+
+
+# --- command line ---------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """Return the page of every command."""
+    root: Any = get_command(app)
+    shared = _options([param for param in root.params if not param.hidden])
+    commands = "\n".join(_command(command, f"tightship {name}") for name, command in root.commands.items())
+    return _page("Command line", _told(root), f"{shared}\n{commands}")
+
+
+def _command(command: Any, path: str) -> str:
+    arguments = " ".join(param.metavar for param in command.params if param.param_type_name == "argument")
+    usage = " ".join(filter(None, (path, arguments, "[OPTIONS]")))
+    return f"## {path}\n\n`{usage}`\n\n{_told(command)}\n\n{_options(command.params)}"
+
+
+def _told(command: Any) -> str:
+    """Return a command's help and its examples, which stand in its epilog, as Markdown."""
+    examples = (command.epilog or "").replace("\b\n", "\n").strip()
+    return "\n\n".join(filter(None, ((command.help or "").strip(), f"```text\n{examples}\n```" if examples else "")))
+
+
+def _options(params: Iterable[Any]) -> str:
+    rows = [(_names(param), _joined(getattr(param, "help", None) or "")) for param in params]
+    return _table(("Argument or option", "Effect"), rows)
+
+
+def _names(param: Any) -> str:
+    if param.param_type_name == "argument":
+        return f"`{param.metavar}`"
+    value = f" {param.metavar}" if param.metavar else ""
+    return ", ".join(f"`{name}{value}`" for name in [*param.opts, *param.secondary_opts])
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+def _page(title: str, intro: str, body: str) -> str:
+    return f"# {title}\n\n{NOTE}\n\n{textwrap.dedent(intro)}\n\n{body}".rstrip() + "\n"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+PAGES = {"errors.md": errors_page, "settings.md": settings_page, "cli.md": cli_page}
+
+
+def main() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

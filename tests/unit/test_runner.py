@@ -1,0 +1,150 @@
+"""From a job's options to its tasks, and from their outcomes to the job."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tightship.errors import CorruptMedia, InvalidOptions, TightshipError
+from tightship.operations.gif import GifOptions
+from tightship.operations.registry import operation_named
+from tightship.pool.deadline import Deadline
+from tightship.runner import Runner, RunnerConfig, validate
+from tightship.testing import StubPool
+
+#: What the probe says of a minute of 720p.
+MINUTE = {
+    "duration_s": 60.0,
+    "size_bytes": 10_000_000,
+    "container": "mov,mp4,m4a,3gp,3g2,mj2",
+    "streams": [{"type": "video", "codec": "h264", "coded_width": 1280, "coded_height": 720}],
+    "warnings": [],
+}
+GIF = {"output": "out.gif", "frames": 600}
+
+
+def run(pool: StubPool, name: str = "gif", output: Path | None = None, **options: Any) -> Any:
+    """Run a job on a pool that only answers."""
+    return Runner(pool).run(name, Path("in.mp4"), output, options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"widht": 3}, "no option 'widht'; it takes colors, dither"),
+        ({"width": 0}, "width: Input should be greater than or equal to 1, not 0"),
+        ({"width": "wide"}, "width"),
+        ({"fps": float("nan")}, "fps must be a finite number, not nan"),
+        ({"start_s": float("inf")}, "start_s must be a finite number"),
+        ({"start_s": 5, "end_s": 4}, "must be after"),
+        ({"dither": "dots"}, "dither"),
+        ({"colors": 257}, "colors"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], says: str) -> None:
+    """An option that is unknown, of the wrong type or out of range is refused by name, before any task."""
+    pool = StubPool({})
+
+    job = run(pool, **options)
+
+    assert isinstance(job.error, InvalidOptions)
+    assert says in job.error.public_message
+    assert pool.tasks == []
+
+
+def test_options_get_their_defaults() -> None:
+    """What is not given is what the operation says."""
+    assert validate(operation_named("gif"), {"width": "480"}) == GifOptions(width=480)
+
+
+def test_unknown_operation_is_refused() -> None:
+    """An operation that does not exist is named with those that do."""
+    job = run(StubPool({}), "sharpen")
+
+    assert job.status == "failed"
+    assert "gif" in job.error.public_message
+
+
+def test_input_is_probed_before_it_is_worked_on() -> None:
+    """The probe comes first, under its own short deadline; what it tells sets the deadline of the work."""
+    pool = StubPool({"info": MINUTE, "gif": GIF})
+
+    job = run(pool, width=320)
+
+    probe, work = pool.tasks
+    assert (probe.name, probe.deadline) == ("info", Deadline(10, 10, 10))
+    assert (work.name, work.module) == ("gif", "tightship.operations.gif")
+    assert work.deadline == Deadline(1200, 1320, 60)
+    assert {**asdict(GifOptions(width=320)), "limits": work.options["limits"]} == work.options
+    assert job.status == "succeeded"
+    assert job.result == GIF
+
+
+@pytest.mark.parametrize(("end_s", "soft_s"), [(1.0, 60.0), (10.0, 200.0), (None, 300.0)])
+def test_deadline_has_a_floor_and_a_cap(end_s: float | None, soft_s: float) -> None:
+    """No job gets less than the floor, none more than the cap."""
+    pool = StubPool({"info": MINUTE, "gif": GIF})
+    config = RunnerConfig(max_work_s=300)
+
+    Runner(pool, config).run("gif", Path("in.mp4"), None, {"end_s": end_s})  # type: ignore[arg-type]
+
+    assert pool.tasks[1].deadline.soft_s == soft_s
+
+
+def test_refused_input_is_not_worked_on() -> None:
+    """When the probe fails, its error is the job's."""
+    pool = StubPool({"info": CorruptMedia("cut off")})
+
+    job = run(pool)
+
+    assert (job.status, job.error.code) == ("failed", "corrupt_media")
+    assert [task.name for task in pool.tasks] == ["info"]
+    assert job.receipt.name == "gif"
+
+
+def test_job_that_can_never_fit_is_refused() -> None:
+    """A job that needs more than a slot may have is told so, with both figures."""
+    pool = StubPool({"info": MINUTE}, ceiling_bytes=64 * 2**20)
+
+    with_error = Runner(pool).run("info", Path("in.mp4"))  # type: ignore[arg-type]
+
+    assert with_error.error is not None
+    assert with_error.error.code == "exceeds_budget"
+    assert "64.0 MiB" in with_error.error.public_message
+
+
+def test_damage_the_probe_saw_is_a_warning_of_the_job() -> None:
+    """What is wrong with the input is told with the result, beside the operation's own warnings."""
+    pool = StubPool({"info": {**MINUTE, "warnings": ["The file is cut short."]}, "gif": GIF})
+
+    assert run(pool).warnings == ({"code": "input", "message": "The file is cut short."},)
+
+
+def test_result_names_the_delivered_file(tmp_path: Path) -> None:
+    """The result says where the file went, not what the slot called it."""
+    job = run(StubPool({"info": MINUTE, "gif": GIF}), output=tmp_path / "a.gif")
+
+    assert job.result["output"] == str(tmp_path / "a.gif")
+
+
+def test_impossible_destination_is_refused_first(tmp_path: Path) -> None:
+    """Nothing is probed for a result that has no place."""
+    pool = StubPool({})
+
+    job = run(pool, output=tmp_path / "missing" / "a.gif")
+
+    assert job.error.code == "output_unwritable"
+    assert pool.tasks == []
+
+
+def test_job_as_json() -> None:
+    """The JSON of a job has the same keys, whether it succeeded or not."""
+    good = run(StubPool({"info": MINUTE, "gif": GIF})).to_dict()
+    bad = run(StubPool({"info": TightshipError("no")})).to_dict()
+
+    assert set(good) == set(bad) == {"status", "operation", "result", "warnings", "receipt", "error"}
+    assert good["error"] is None
+    assert bad["error"]["code"] == "internal"
