@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tightship.core.receipt import Receipt
-from tightship.errors import Cancelled, ExceedsBudget, ExtraMissing, InvalidOptions, TightshipError
+from tightship.errors import Cancelled, ConversionFailed, ExceedsBudget, ExtraMissing, InvalidOptions, TightshipError
 from tightship.media.limits import Limits
 from tightship.operations.operation import Operation
 from tightship.operations.registry import operation_named
@@ -111,7 +111,10 @@ class Runner:
             media, probed = self._probe(operation, source, cancel)
             if probed is not None and probed.error is not None:
                 return _job(name, probed, None, {})
-            task = self._task(operation, chosen, media, source, output)
+            try:
+                task = self._task(operation, chosen, media, source, output)
+            except (AttributeError, KeyError, TypeError, ValueError) as nonsense:  # the probe's slot is not trusted
+                raise ConversionFailed(f"the look at the input gave nonsense: {nonsense}") from None
             return _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output, media)
         except TightshipError as error:
             status: Status = "cancelled" if isinstance(error, Cancelled) else "failed"

@@ -89,3 +89,22 @@ def test_fork_that_outlives_its_parent_keeps_no_slot(home: Path, eventually: Eve
 
 def _living(family: dict[int, int | None]) -> list[int]:
     return [pid for pid, started in family.items() if procfs.is_running(pid, started)]
+
+
+@pytest.mark.parametrize("closed", [(0, 1), (0, 1, 2), (2,)])
+def test_parent_without_standard_streams_works(home: Path, tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """A daemon that has closed its standard streams gets its slots all the same."""
+    script = (
+        f"import os, sys; [os.close(fd) for fd in {closed}]\n"
+        "from pathlib import Path\n"
+        "from tightship.pool.config import PoolConfig; from tightship.pool.deadline import Deadline\n"
+        "from tightship.pool.pool import Pool; from tightship.pool.task import Task\n"
+        "with Pool(PoolConfig(import_paths=(sys.argv[2],)), home=Path(sys.argv[1])) as pool:\n"
+        "    done = pool.run(Task('n', 'misdeeds', {'deed': 'nothing', 'echo': {'answer': 42}}, Deadline(9, 9, 9)))\n"
+        "Path(sys.argv[3]).write_text(str(done.unwrap()['answer']))\n"
+        "os._exit(0)\n"
+    )
+    answer = tmp_path / "answer"
+    subprocess.run([sys.executable, "-c", script, str(home), str(HERE), str(answer)], check=False, timeout=60)
+
+    assert answer.read_text() == "42"

@@ -20,7 +20,7 @@ from .conftest import possessions
 
 JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "50"))
 #: Effectively never.
-NO_RECYCLING = RecyclePolicy(max_jobs=10**9, jitter_share=0, growth_bytes=2**50, max_idle_s=1e9)
+NO_RECYCLING = RecyclePolicy(max_jobs=10**9, jitter_share=0, growth_bytes=2**50)
 
 
 @pytest.mark.soak

@@ -148,3 +148,11 @@ def test_job_as_json() -> None:
     assert set(good) == set(bad) == {"status", "operation", "result", "warnings", "receipt", "error"}
     assert good["error"] is None
     assert bad["error"]["code"] == "internal"
+
+
+@pytest.mark.parametrize("forged", [{"duration_s": "x"}, {"streams": [3]}, {"streams": [{"coded_width": "w"}]}])
+def test_forged_probe_is_an_error(forged: dict[str, Any]) -> None:
+    """What a compromised slot says of the input cannot make the runner stumble."""
+    job = run(StubPool({"info": {**MINUTE, **forged}, "gif": GIF}))
+
+    assert job.error.code == "conversion_failed"

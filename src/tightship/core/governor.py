@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tightship.units import format_bytes, format_seconds
+from tightship.units import format_bytes
 
 #: Share of the machine's limit up to which jobs are admitted; what lies above absorbs jobs that outgrow their
 #: reservation.
@@ -58,7 +58,6 @@ class SlotState:
         reserved_bytes: What its attempt has reserved; 0 when idle.
         ceiling_bytes: What it must never pass on its own.
         jobs_done: Attempts since it was started.
-        idle_s: Seconds since its last attempt ended; 0 when busy.
     """
 
     slot: int
@@ -68,7 +67,6 @@ class SlotState:
     reserved_bytes: int
     ceiling_bytes: int
     jobs_done: int = 0
-    idle_s: float = 0.0
 
     @property
     def committed_bytes(self) -> int:
@@ -219,16 +217,14 @@ class RecyclePolicy:
         max_jobs: Attempts after which it is replaced, whatever it holds.
         jitter_share: Part of `max_jobs` over which the slots' ends are spread, so that they do not all restart at once.
         growth_bytes: Memory over its baseline that it may keep between attempts.
-        max_idle_s: Seconds it may stay warm without work.
     """
 
     max_jobs: int = 500
     jitter_share: float = 0.2
     growth_bytes: int = 128 * 2**20
-    max_idle_s: float = 300.0
 
     def __post_init__(self) -> None:
-        if self.max_jobs < 1 or not 0 <= self.jitter_share < 1 or self.growth_bytes < 0 or self.max_idle_s < 0:
+        if self.max_jobs < 1 or not 0 <= self.jitter_share < 1 or self.growth_bytes < 0:
             raise ValueError(f"out of range: {self}")
 
 
@@ -246,6 +242,4 @@ def recycle_due(slot: SlotState, policy: RecyclePolicy, jitter: float) -> Recycl
     grown_bytes = 0 if slot.base_bytes is None else slot.used_bytes - slot.base_bytes
     if grown_bytes > policy.growth_bytes:
         return Recycle(slot.slot, f"It holds {format_bytes(grown_bytes)} more than just after it was loaded.")
-    if slot.idle_s > policy.max_idle_s:
-        return Recycle(slot.slot, f"It has been idle for {format_seconds(slot.idle_s)}.")
     return None

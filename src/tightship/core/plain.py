@@ -47,9 +47,11 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list | tuple) and all(_fits(item, arguments[0]) for item in value)
     if origin is dict:
         return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint) and (hint is not int or not isinstance(value, bool))
+    if hint in (int, float):
+        # A number that no machine counts with would only blow up later, where nobody expects it.
+        number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return number and abs(value) < (2**63 if hint is int else 1e308)
+    return isinstance(value, hint)
 
 
 def _given(value: Any, hint: Any) -> Any:

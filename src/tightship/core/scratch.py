@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ _NAME = re.compile(r"(\d+)-(\d+)-[A-Za-z0-9_.-]+-[0-9a-f]{12}")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 #: Longest label in a folder's name; the whole name stays far below the 255 bytes that file systems allow.
 _LABEL_CHARS = 60
+#: Rounds over the top of a tree in which one level goes each; only a process that keeps adding folders needs more.
+_MOST_ROUNDS = 20_000
 #: `st_blocks` counts units of this size, whatever the file system's blocks are.
 _BLOCK_BYTES = 512
 
@@ -73,10 +75,15 @@ class ScratchRoot:
         return folder
 
     def sweep(self) -> SweepReport:
-        """Remove the folders of processes that are gone, also of those whose pid now belongs to another process."""
+        """Remove the folders of processes that are gone, also of those whose pid now belongs to another process.
+
+        A process in another container cannot be seen from here: its folder stays only while it is held (`hold`).
+        """
         removed: list[str] = []
         left: list[str] = []
         for folder in list(self._orphans()):
+            if _is_held(folder):
+                continue
             remains = remove_tree(folder)
             left.extend(remains)
             if not remains:
@@ -94,20 +101,39 @@ class ScratchRoot:
         return f"ScratchRoot({str(self.path)!r})"
 
 
+def hold(folder: Path) -> int:
+    """Lock a folder against every sweep; return the descriptor that holds the lock until it is closed."""
+    import fcntl
+
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _is_held(folder: Path) -> bool:
+    if not procfs.available():
+        return False
+    try:
+        os.close(hold(folder))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def remove_tree(path: Path) -> list[str]:
     """Remove a folder with all that is in it, or a file, or a link (never what a link points to).
 
-    Where that fails, the folders are made writable and it is tried once more.
+    Folders that forbid it are made writable; no depth is too great.
 
     Returns:
         The paths that are still there; empty when all went well, and when there was nothing.
     """
-    _remove(path)
-    if not _exists(path):
-        return []
-    for folder in _folders(path):
-        with suppress(OSError):
-            folder.chmod(0o700)
     _remove(path)
     return [str(left) for left in _everything(path)]
 
@@ -134,12 +160,63 @@ def _start_time(pid: int) -> int | None:
 
 
 def _remove(path: Path) -> None:
-    # A tree too deep for recursion cannot be removed either; the caller reports what it finds.
     with suppress(OSError, RecursionError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
+        elif procfs.available():
+            _empty(path)
+            path.rmdir()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    """Empty a folder whose contents somebody hostile made, and may be changing meanwhile.
+
+    Every step starts from an open folder and follows no link, so nothing outside is touched. What a folder holds is
+    moved up to the top before the folder goes: it takes three descriptors and no recursion, however deep the tree.
+    """
+    with _opened(folder) as top_fd:
+        for _ in range(_MOST_ROUNDS):
+            names = os.listdir(top_fd)  # noqa: PTH208 - of an open folder
+            if not names:
+                return
+            for name in names:
+                with suppress(OSError):
+                    _take_apart(name, top_fd)
+
+
+def _take_apart(name: str, top_fd: int) -> None:
+    """Remove `name` in the top folder; if it is a folder, move what it holds up first."""
+    try:
+        os.unlink(name, dir_fd=top_fd)
+    except (IsADirectoryError, PermissionError):
+        with _opened(name, top_fd) as fd:
+            for inner in os.listdir(fd):  # noqa: PTH208 - as above
+                try:
+                    os.unlink(inner, dir_fd=fd)
+                except (IsADirectoryError, PermissionError):
+                    with suppress(OSError), _opened(inner, fd):  # to move a folder takes the right to write in it
+                        os.rename(inner, secrets.token_hex(8), src_dir_fd=fd, dst_dir_fd=top_fd)
+        os.rmdir(name, dir_fd=top_fd)
+
+
+@contextmanager
+def _opened(folder: Path | str, within_fd: int | None = None) -> Iterator[int]:
+    """Open a folder, no link, that can be changed from now on whatever its permissions were."""
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(folder, flags | os.O_PATH, dir_fd=within_fd)
+    try:
+        itself = f"/proc/self/fd/{handle}"
+        with suppress(OSError):
+            os.chmod(itself, 0o700)  # noqa: PTH101 - by its handle: a name may mean something else by now
+        fd = os.open(itself, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _exists(path: Path) -> bool:

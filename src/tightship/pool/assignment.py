@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import threading
@@ -77,9 +78,10 @@ class Assignment:
         if self._cancelled.is_set():
             raise Cancelled("the job was cancelled")
         now_s = time.monotonic()
-        if now_s >= self._report_at_s and done > self._furthest:
+        if now_s >= self._report_at_s and self._furthest < done < float("inf"):
             self._furthest, self._report_at_s = done, now_s + REPORT_EVERY_S
-            self._send(Progress(float(done), None if total is None else float(total), unit))
+            known = total is not None and math.isfinite(total)
+            self._send(Progress(float(done), float(total) if total is not None and known else None, unit))
         return now_s >= self._run.soft_at_s
 
     def partial(self, payload: dict[str, object]) -> None:

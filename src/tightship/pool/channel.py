@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import fcntl
 import json
 import os
 import select
@@ -11,11 +12,14 @@ import struct
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tightship.pool.messages import Message, from_json, to_json
 
 #: Largest message in bytes; a long transcript is about 1 MiB, more than this is a worker gone mad.
 MAX_MESSAGE_BYTES = 32 * 2**20
+#: Most values in one message: 32 MiB of empty lists would take 770 MiB of the reader's memory, and seconds to read.
+MAX_VALUES = 1_000_000
 #: Most descriptors in one message: a worker's channel, the line to the warden, its stderr.
 MAX_FDS = 3
 
@@ -42,7 +46,7 @@ class Channel:
     def pair(cls) -> tuple[Channel, socket.socket]:
         """Return a channel and the bare socket of its other end, to be handed to another process."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        return cls(ours), theirs
+        return cls(ours), _above_stdio(theirs)
 
     def fileno(self) -> int:
         """Return the descriptor to poll; -1 once closed."""
@@ -53,16 +57,19 @@ class Channel:
 
         Raises:
             ChannelClosed: The other side is gone, or did not read for `timeout_s` (None waits for ever).
+            ValueError: The message is not plain JSON, or too large; nothing was sent.
         """
-        body = json.dumps(to_json(message), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        body = _encoded(message)
         if len(body) > MAX_MESSAGE_BYTES:
             raise ValueError(f"a message of {len(body)} bytes is over the limit of {MAX_MESSAGE_BYTES} bytes")
+        _refuse_crowded(body)
         pending = memoryview(_LENGTH.pack(len(body)) + body)
         give_up_at_s = None if timeout_s is None else time.monotonic() + timeout_s
+        # Without the flag, a program that has SIGPIPE at its default would die of a dead worker.
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         while pending:
             try:
-                sent = self._socket.sendmsg([pending], ancillary)
+                sent = self._socket.sendmsg([pending], ancillary, socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 self._wait(select.POLLOUT, give_up_at_s)
                 continue
@@ -98,7 +105,9 @@ class Channel:
         return [self._fds.popleft() for _ in range(count)]
 
     def close(self) -> None:
-        """Close the socket and every descriptor that nobody took."""
+        """Close the socket, the copies that forked processes hold too, and every descriptor that nobody took."""
+        with suppress(OSError):  # the other side was first
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         while self._fds:
             os.close(self._fds.popleft())
@@ -142,6 +151,29 @@ class Channel:
         body = bytes(self._received[_LENGTH.size : end])
         del self._received[:end]
         try:
+            _refuse_crowded(body)
             return from_json(json.loads(body))
         except (ValueError, RecursionError) as nonsense:
             raise ChannelClosed(f"not a message: {nonsense}") from None
+
+
+def _above_stdio(sock: socket.socket) -> socket.socket:
+    """Return the socket under a descriptor that no standard stream of a new process overwrites."""
+    if sock.fileno() > 2:
+        return sock
+    with sock:  # a program whose standard streams are closed gets their numbers for its next files
+        return socket.socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
+
+
+def _encoded(message: Message) -> bytes:
+    try:
+        text = json.dumps(to_json(message), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as unfit:
+        raise ValueError(f"not plain JSON: {unfit}") from None
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _refuse_crowded(body: bytes) -> None:
+    """Refuse a message that could hold more than `MAX_VALUES`, without reading it: marks in its texts count as well."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise ValueError(f"a message of more than {MAX_VALUES} values is over the limit")

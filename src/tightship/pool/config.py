@@ -9,6 +9,9 @@ from tightship.core.restart import RestartIntensity
 from tightship.errors import InvalidOptions
 from tightship.pool.confinement import Confinement
 
+#: Longest wait that can be set, in seconds: the kernel counts milliseconds in 31 bits.
+LONGEST_WAIT_S = 1e6
+
 
 @dataclass(frozen=True)
 class PoolConfig:
@@ -43,3 +46,8 @@ class PoolConfig:
             raise InvalidOptions(f"slots must be at least 1, not {self.slots}", slots=self.slots)
         if self.ceiling_bytes is not None and self.ceiling_bytes < 2**20:
             raise InvalidOptions(f"ceiling_bytes must be at least 1 MiB, not {self.ceiling_bytes} bytes")
+        if self.idle_s is not None and not 0 < self.idle_s <= LONGEST_WAIT_S:
+            raise InvalidOptions(f"idle_s must be over 0 and at most {LONGEST_WAIT_S:g} s, or None, not {self.idle_s}")
+        for name, wait_s in (("start_s", self.start_s), ("cancel_grace_s", self.cancel_grace_s)):
+            if not 0 <= wait_s <= LONGEST_WAIT_S:
+                raise InvalidOptions(f"{name} must be from 0 to {LONGEST_WAIT_S:g} s, not {wait_s}")

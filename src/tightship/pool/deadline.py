@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from tightship.errors import InvalidOptions
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,11 @@ class Deadline:
     soft_s: float
     hard_s: float
     no_progress_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for limit_s in (self.soft_s, self.hard_s, self.no_progress_s):
+            if not 0 <= limit_s < math.inf:
+                raise InvalidOptions(f"a deadline must be a finite number of seconds, not {limit_s}")
 
     @classmethod
     def within(cls, limit_s: float, no_progress_s: float = 60.0) -> Deadline:

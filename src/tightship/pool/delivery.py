@@ -7,10 +7,14 @@ import os
 import secrets
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tightship.errors import ConversionFailed, DiskFull, OutputUnwritable
+
+#: The file lies on another file system, or on one without links.
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def check_destination(destination: Path) -> None:
@@ -19,7 +23,16 @@ def check_destination(destination: Path) -> None:
     Raises:
         OutputUnwritable: The folder is missing or may not be written, or the name is that of a folder or a device.
     """
+    try:
+        _refuse_impossible(destination)
+    except OSError as fault:
+        raise OutputUnwritable(f"{str(destination)!r} cannot be written: {fault.strerror}") from None
+
+
+def _refuse_impossible(destination: Path) -> None:
     folder = destination.parent
+    if "\0" in str(destination):
+        raise OutputUnwritable(f"{str(destination)!r} is not a file name")
     if not folder.is_dir():
         raise OutputUnwritable(f"there is no folder {str(folder)!r} to put the result in")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -31,53 +44,62 @@ def check_destination(destination: Path) -> None:
 def deliver(folder: Path, name: object, destination: Path) -> None:
     """Move the file `name`, which a worker left in `folder`, to `destination`, replacing what is there.
 
-    The name and the file come from a process that is not trusted: only a plain file of its own is taken.
+    The name and the file come from a process that is not trusted, and that may rename and link in its folder meanwhile:
+    only a plain file of its own is taken, and from then on it is known by its descriptor alone.
 
     Raises:
         ConversionFailed: The worker left no such file.
         DiskFull, OutputUnwritable: It cannot be put there; nothing half written is left.
     """
-    fd = _open_result(folder, name)
-    try:
-        check_destination(destination)
-        os.fsync(fd)
-        os.fchmod(fd, 0o666 & ~_umask())
+    with _opened_result(folder, name) as (folder_fd, fd):
         try:
-            (folder / str(name)).replace(destination)
+            check_destination(destination)
+            os.fsync(fd)
+            os.fchmod(fd, 0o666 & ~_umask())
+            _put(fd, destination)
         except OSError as fault:
-            if fault.errno != errno.EXDEV:
-                raise
-            _copy(fd, destination)
-    except OSError as fault:
-        raise _error(fault, destination) from None
-    finally:
-        os.close(fd)
-
-
-def _open_result(folder: Path, name: object) -> int:
-    fd = -1
-    if isinstance(name, str) and name == Path(name).name:
+            raise _error(fault, destination) from None
         with suppress(OSError):
-            fd = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if fd >= 0 and stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    if fd >= 0:
-        os.close(fd)
-    raise ConversionFailed(f"the worker left no file {name!r}")
+            os.unlink(str(name), dir_fd=folder_fd)
 
 
-def _copy(fd: int, destination: Path) -> None:
-    """Copy to another filesystem: under a temporary name beside the destination, then rename."""
-    part = destination.with_name(f".{destination.name[:200]}.{secrets.token_hex(4)}.part")
+@contextmanager
+def _opened_result(folder: Path, name: object) -> Iterator[tuple[int, int]]:
+    """Open the worker's folder and the file in it, following no link."""
+    with ExitStack() as opened:
+        fds: list[int] = []
+        if isinstance(name, str) and name == Path(name).name:
+            with suppress(OSError, ValueError):
+                for entry, flags in ((folder, os.O_DIRECTORY), (name, os.O_NONBLOCK)):
+                    flags |= os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                    fds.append(os.open(entry, flags, dir_fd=fds[0] if fds else None))
+                    opened.callback(os.close, fds[-1])
+        if len(fds) < 2 or not stat.S_ISREG(os.fstat(fds[1]).st_mode):
+            raise ConversionFailed(f"the worker left no file {name!r}")
+        yield fds[0], fds[1]
+
+
+def _put(fd: int, destination: Path) -> None:
+    """Give the file a temporary name beside the destination, or copy it there, then rename."""
+    part = destination.with_name(f".{destination.name[:50]}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(os.dup(fd), "rb") as source, part.open("xb") as copy:
-            shutil.copyfileobj(source, copy, 1 << 20)
-            copy.flush()
-            os.fsync(copy.fileno())
+        try:
+            os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd, follow_symlinks=True)
+        except OSError as fault:
+            if fault.errno not in _NO_LINK:
+                raise
+            _copy(fd, part)
         part.replace(destination)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _copy(fd: int, part: Path) -> None:
+    with os.fdopen(os.dup(fd), "rb") as source, part.open("xb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def _umask() -> int:

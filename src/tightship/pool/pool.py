@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +16,8 @@ from tightship.core import machine
 from tightship.core.governor import Budget, recycle_due
 from tightship.core.ledger import Ledger
 from tightship.core.restart import Breaker
-from tightship.core.scratch import ScratchRoot, SweepReport, remove_tree
-from tightship.errors import Cancelled, ScopeMisused, SlotsUnavailable, WorkerDied
+from tightship.core.scratch import ScratchRoot, SweepReport, hold, remove_tree
+from tightship.errors import Cancelled, OutputUnwritable, ScopeMisused, SlotsUnavailable, WorkerDied
 from tightship.pool.config import PoolConfig
 from tightship.pool.slot import Slot, SlotGone
 from tightship.pool.source import open_source
@@ -23,6 +25,8 @@ from tightship.pool.supervision import Supervision
 from tightship.pool.task import Outcome, Task
 from tightship.pool.vigil import CANCEL_POLL_S, Event
 
+#: Faults that say nothing about the place they were met at: too many open files, no space, no memory.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
 #: How many dead idle slots are replaced in a row before the task is given up.
 MAX_REPLACEMENTS = 3
 
@@ -55,18 +59,20 @@ class Pool:
         self.config = config or PoolConfig()
         self.ledger = Ledger()
         self.ceiling_bytes = self.config.ceiling_bytes or _share_bytes(self.config.slots)
-        self._scratch = ScratchRoot(home / "scratch")
+        self._scratch = ScratchRoot(home.absolute() / "scratch")
         self._owner_pid = os.getpid()
         self._changed = threading.Condition()
         self._supervision: Supervision | None = None
         self._folder: Path | None = None
+        self._held_fd = -1
         self._idle: list[Slot] = []
         self._busy: list[Slot] = []
         self._opening = 0
         self._born = 0
         self._closed = False
         self._breaker = Breaker(self.config.restarts)
-        self.swept: SweepReport = self._scratch.sweep()
+        with _usable(self._scratch.path):
+            self.swept: SweepReport = self._scratch.sweep()
 
     def run(
         self,
@@ -86,24 +92,27 @@ class Pool:
             MediaNotFound, UnsupportedMedia: The input cannot be opened; what is wrong later is in the outcome.
             SlotsUnavailable: Workers keep dying, so none is started for a while.
             WorkerDied: No worker could be started.
+            OutputUnwritable: The home cannot be used.
+            InvalidOptions: The options are not plain JSON.
             Cancelled: It was cancelled while it waited for a slot.
         """
         with open_source(task.source) as source_fd:
             for _ in range(MAX_REPLACEMENTS):
+                self._bury_the_dead()
                 slot = self._acquire(task.key, cancel)
                 try:
                     ceiling_bytes = task.ceiling_bytes or self.ceiling_bytes
                     outcome = slot.run(task, source_fd, ceiling_bytes, on_event, cancel)
-                except SlotGone:
-                    self._lost_one()
-                    self._retire(slot, "died idle")
-                except BaseException:
-                    self._retire(slot, "abandoned")
-                    raise
-                else:
                     self.ledger.add(outcome.receipt)
                     self._give_back(slot)
                     return outcome
+                except SlotGone:
+                    self._retire(slot, "died idle")
+                    if not slot.left:
+                        self._lost_one()
+                except BaseException:
+                    self._retire(slot, "abandoned")
+                    raise
         raise WorkerDied(f"{MAX_REPLACEMENTS} workers in a row died before they took on {task.name}")
 
     def slots(self) -> tuple[SlotReport, ...]:
@@ -136,8 +145,11 @@ class Pool:
             self._supervision.close()
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._opening, timeout=5.0)
-        if self._folder is not None:
-            remove_tree(self._folder)
+        with self._changed:
+            folder, self._folder = self._folder, None
+        if folder is not None:
+            remove_tree(folder)
+            os.close(self._held_fd)
 
     # --- slots ------------------------------------------------------------------------------------
 
@@ -176,28 +188,39 @@ class Pool:
                 self._opening -= 1
                 if slot is not None:
                     self._busy.append(slot)
-                self._changed.notify()
+                self._changed.notify_all()
         return slot
 
     def _start(self, key: tuple[str, str] | None) -> Slot:
         wait_s = self._breaker.retry_after_s(time.monotonic())
         if wait_s > 0:
             raise SlotsUnavailable(f"workers keep dying; none is started for {wait_s:.1f} s", retry_after_s=wait_s)
-        with self._changed:
-            supervision, folder = self._supervised()
-            self._born += 1
-            own = folder / f"slot-{self._born}"
-        own.mkdir(mode=0o700)
+        own: Path | None = None
         try:
+            with self._changed:
+                supervision, folder = self._supervised()
+                self._born += 1
+                own = folder / f"slot-{self._born}"
+            own.mkdir(mode=0o700)
             return Slot(supervision, own, self.config, key)
-        except WorkerDied:
+        except (WorkerDied, OSError) as fault:
+            if own is not None:
+                remove_tree(own)
+            if self._closed:
+                raise ScopeMisused("the pool is closed") from None
+            if isinstance(fault, OSError):
+                raise WorkerDied(f"no worker could be started: {fault.strerror}") from None
             self._lost_one()
-            remove_tree(own)
             raise
 
     def _supervised(self) -> tuple[Supervision, Path]:
+        if self._closed:
+            raise ScopeMisused("the pool is closed")
         if self._folder is None:
-            self._folder = self._scratch.open_folder("pool")
+            with _usable(self._scratch.path):
+                folder = self._scratch.open_folder("pool")
+                self._held_fd = hold(folder)
+                self._folder = folder
         if self._supervision is None or not self._supervision.alive():
             if self._supervision is not None:
                 self._supervision.close()
@@ -216,7 +239,18 @@ class Pool:
         with self._changed:
             self._busy.remove(slot)
             self._idle.append(slot)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def _bury_the_dead(self) -> None:
+        """Make room of the idle slots whose workers have left or died; however many died at once, it was one mishap."""
+        with self._changed:
+            gone = [slot for slot in self._idle if slot.is_gone()]
+            self._idle = [slot for slot in self._idle if slot not in gone]
+            self._changed.notify_all()
+        for slot in gone:
+            self._account(slot, "exit 0")
+        if not all(slot.left for slot in gone):
+            self._lost_one()
 
     def _lost_one(self) -> None:
         with self._changed:
@@ -227,8 +261,9 @@ class Pool:
             self._account(slot, why)
         finally:
             with self._changed:
-                self._busy.remove(slot)
-                self._changed.notify()
+                if slot in self._busy:
+                    self._busy.remove(slot)
+                self._changed.notify_all()
 
     def _account(self, slot: Slot, why: str) -> None:
         """End a slot and write the receipt of the process: the outermost scope."""
@@ -245,6 +280,18 @@ class Pool:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._busy)} busy, {len(self._idle)} idle of {self.config.slots}"
         return f"<Pool {state}>"
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Say it plainly when the home is not a folder, or may not be read or written."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in _PASSING:
+            raise
+        home = str(folder.parent)
+        raise OutputUnwritable(f"the home folder {home!r} cannot be used: {fault.strerror}", home=home) from None
 
 
 def _share_bytes(slots: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from tightship.pool.delivery import deliver
 from tightship.pool.messages import Exited, Finished
 from tightship.pool.supervision import Lines, Supervision, last_words, log_of
 from tightship.pool.task import Outcome, Task
-from tightship.pool.vigil import Event, Vigil, end
+from tightship.pool.vigil import Event, Vigil, end, news_of
 
 
 class SlotGone(Exception):
@@ -46,13 +47,11 @@ class Slot:
         self.jobs_done = 0
         self.baseline_bytes: int | None = None
         self.held_bytes = 0
-        self.idle_since_s = time.monotonic()
         self.jitter = random.random()
         self.exited: Exited | None = None
         self._born_s = time.monotonic()
         self._folder = folder
         self._config = config
-        self._attempts = 0
         self._lines: Lines = supervision.spawn(folder, config.idle_s, config.confinement, config.start_s)
 
     @property
@@ -78,9 +77,10 @@ class Slot:
         Raises:
             SlotGone: The worker was dead already.
         """
-        self._attempts += 1
-        folder = self._folder / f"attempt-{self._attempts}"
-        folder.mkdir()
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=self._folder))  # a name that no worker can foresee
+        except OSError as fault:
+            raise SlotGone(str(fault)) from None
         vigil = Vigil(self._lines, task, ceiling_bytes, self._config.cancel_grace_s, on_event, cancel)
         try:
             ending = vigil.keep(folder, source_fd)
@@ -89,7 +89,17 @@ class Slot:
             return self._conclude(ending, vigil, task, folder)
         finally:
             self._tidy()
-            self.idle_since_s = time.monotonic()
+
+    @property
+    def left(self) -> bool:
+        """Whether the worker has left by itself, having had no work."""
+        return self.exited is not None and self.exited.cause == "exit 0"
+
+    def is_gone(self) -> bool:
+        """Tell, between two attempts, whether the worker is dead or has left."""
+        if self.exited is None:
+            self.exited = news_of(self._lines)
+        return self.exited is not None
 
     def state(self, ceiling_bytes: int) -> SlotState:
         """Return the slot between two attempts, as the governor sees it."""
@@ -101,7 +111,6 @@ class Slot:
             reserved_bytes=0,
             ceiling_bytes=ceiling_bytes,
             jobs_done=self.jobs_done,
-            idle_s=time.monotonic() - self.idle_since_s,
         )
 
     def close(self, why: str) -> Receipt:
@@ -116,10 +125,16 @@ class Slot:
         return obituary.receipt_of_process(self.exited, why, time.monotonic() - self._born_s, tuple(left))
 
     def _tidy(self) -> None:
-        """Remove the attempt's folder, and what the worker's libraries left beside it; only the log stays."""
-        for entry in self._folder.iterdir():
-            if entry != log_of(self._folder):
-                remove_tree(entry)
+        """Remove the attempt's folder, and what the worker's libraries left beside it; only the log stays.
+
+        What cannot be removed costs the worker its life: it may be the one who keeps it from going.
+        """
+        try:
+            left = [remove_tree(entry) for entry in self._folder.iterdir() if entry != log_of(self._folder)]
+        except OSError:
+            left = [[str(self._folder)]]
+        if any(left) and self.exited is None:
+            self.exited = end(self._lines, "untidy")
 
     def _bury(self, exited: Exited, vigil: Vigil, task: Task, ceiling_bytes: int) -> Outcome:
         self.exited = exited

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,17 +58,24 @@ class Supervision:
         self._home = home
         self._imports = import_path(further_imports)
         self._sending = threading.Lock()
+        if not sys.executable:
+            raise PlatformUnsupported(
+                "supervised workers need a Python interpreter to start; sys.executable names none"
+            )
         cgroups = delegated_folder(own_cgroup())
         self._channel, theirs = Channel.pair()
-        with theirs:
+        with theirs, ExitStack() as undo:
+            undo.callback(self._channel.close)
             self._process = subprocess.Popen(
                 [*_MODULE, "tightship.pool.warden", str(theirs.fileno()), str(os.getpid()), str(cgroups or "")],
                 env=scrubbed_environment(os.environ, home, self._imports),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=None if _is_open(2) else subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+            undo.pop_all()
 
     @property
     def pid(self) -> int:
@@ -85,30 +92,35 @@ class Supervision:
         Raises:
             WorkerDied: It did not come up within `start_s`; the message holds its last words.
         """
-        work, work_end = Channel.pair()
-        line, line_end = Channel.pair()
         birth = Birth(self.pid, str(folder), idle_s, confinement)
         argv = [*_MODULE, "tightship.pool.worker", birth.to_argument()]
-        log_fd = os.open(log_of(folder), os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            env = scrubbed_environment(os.environ, folder, self._imports)
-            with self._sending:
-                self._channel.send(Spawn(argv, env), fds=(work_end.fileno(), line_end.fileno(), log_fd))
-            for end in (work_end, line_end):
-                end.close()
-            spawned, ready = line.receive(start_s), work.receive(start_s)
-            if not isinstance(spawned, Spawned) or not isinstance(ready, Ready):
-                raise ChannelClosed("no answer in time")
-        except BaseException as fault:
-            Lines(0, work, line, ()).close()
-            work_end.close()
-            line_end.close()
-            if isinstance(fault, ChannelClosed):
+        with ExitStack() as undo:
+            try:
+                work, line = self._order(
+                    Spawn(argv, scrubbed_environment(os.environ, folder, self._imports)), folder, undo
+                )
+                spawned, ready = line.receive(start_s), work.receive(start_s)
+                if not isinstance(spawned, Spawned) or not isinstance(ready, Ready):
+                    raise ChannelClosed("no answer in time")
+            except ChannelClosed as fault:
                 raise WorkerDied(f"a worker did not start: {last_words(folder) or fault}") from None
-            raise
-        finally:
-            os.close(log_fd)
+            undo.pop_all()
         return Lines(spawned.pid, work, line, tuple(ready.confined_by))
+
+    def _order(self, order: Spawn, folder: Path, undo: ExitStack) -> tuple[Channel, Channel]:
+        """Have the warden start a worker; return the channels to the worker and to the warden, which `undo` closes."""
+        with ExitStack() as handed:
+            pairs = []
+            for _ in range(2):
+                ours, theirs = Channel.pair()
+                undo.callback(ours.close)
+                pairs.append((ours, handed.enter_context(theirs)))
+            log_fd = os.open(log_of(folder), os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handed.callback(os.close, log_fd)
+            (work, work_end), (line, line_end) = pairs
+            with self._sending:
+                self._channel.send(order, fds=(work_end.fileno(), line_end.fileno(), log_fd))
+        return work, line
 
     def close(self) -> None:
         """End the warden, which kills all that is left below it first."""
@@ -120,6 +132,14 @@ class Supervision:
         self._process.wait()
 
 
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
 def log_of(folder: Path) -> Path:
     """Return where the worker that lives in `folder` writes its stderr."""
     return folder / "worker.log"
@@ -128,8 +148,10 @@ def log_of(folder: Path) -> Path:
 def last_words(folder: Path) -> str:
     """Return the end of what the worker wrote to stderr: a traceback, a native library's complaint."""
     try:
-        with log_of(folder).open("rb") as log:
+        # The worker may have put a link to somebody else's file there, or a pipe.
+        fd = os.open(log_of(folder), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-            return log.read().decode("utf-8", "replace").strip()
+            return log.read(LAST_WORDS_BYTES).decode("utf-8", "replace").strip()
     except OSError:
         return ""

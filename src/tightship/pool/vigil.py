@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from tightship.errors import InvalidOptions
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.messages import Cancel, Exited, Finished, Kill, Message, Partial, Progress, Run, Started, Watch
 from tightship.pool.supervision import Lines
@@ -23,6 +24,10 @@ CANCEL_POLL_S = 0.05
 EXTEND_EVERY_S = 1.0
 #: Longest wait for the report on a worker that is known to be dead or told to go, in seconds.
 REPORT_S = 5.0
+#: How long a worker that has closed its channel may take to be dead, in seconds; one that only fell silent is killed.
+SILENCE_S = 0.5
+
+_UNREPORTED = Exited("warden gone", 0, 0.0, 0)
 
 
 class Vigil:
@@ -80,7 +85,10 @@ class Vigil:
             has_input=source_fd is not None,
             soft_at_s=self.began_s + self._task.deadline.soft_s,
         )
-        self._lines.work.send(run, fds=() if source_fd is None else (source_fd,))
+        try:
+            self._lines.work.send(run, fds=() if source_fd is None else (source_fd,))
+        except ValueError as unfit:
+            raise InvalidOptions(f"the options of {self._task.name} cannot be passed on: {unfit}") from None
 
     def _limit(self, *, fresh: bool = False) -> None:
         kill_at_s, cause = self._task.deadline.next_kill(self.began_s, time.monotonic())
@@ -104,6 +112,8 @@ class Vigil:
 
     def _hear(self, channel: Channel) -> Finished | Exited | None:
         while (message := channel.receive(0)) is not None:
+            if isinstance(message, Exited) and channel is self._lines.work:
+                raise ChannelClosed("a worker cannot report its own death")
             ending = self._take(message)
             if ending is not None:
                 return ending
@@ -132,10 +142,22 @@ def end(lines: Lines, cause: str) -> Exited:
     return last_report(lines)
 
 
+def news_of(lines: Lines) -> Exited | None:
+    """Return the report of the worker's death when it is there; None while it lives."""
+    try:
+        report = lines.warden.receive(0)
+    except ChannelClosed:
+        return _UNREPORTED
+    return report if isinstance(report, Exited) else None
+
+
 def last_report(lines: Lines) -> Exited:
     """Return the warden's report on a worker that is dead or dying; without a warden its workers are dead as well."""
     with suppress(ChannelClosed):
-        report = lines.warden.receive(REPORT_S)
+        report = lines.warden.receive(SILENCE_S)
+        if report is None:
+            lines.warden.send(Kill("channel lost"))
+            report = lines.warden.receive(REPORT_S)
         if isinstance(report, Exited):
             return report
-    return Exited("warden gone", 0, 0.0, 0)
+    return _UNREPORTED

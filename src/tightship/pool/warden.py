@@ -233,9 +233,13 @@ def _reap_one() -> tuple[int, int, float] | None:
 def main() -> None:
     """Serve the pool whose channel is descriptor `argv[1]` and process is `argv[2]`; cgroups go below `argv[3]`."""
     channel_fd, parent_pid, cgroups = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a parent that blocks SIGCHLD would have us miss every death
     outlive_signals()
     adopt_orphans()
-    parent_fd = os.pidfd_open(parent_pid)
+    try:
+        parent_fd = os.pidfd_open(parent_pid)
+    except ProcessLookupError:
+        return
     if os.getppid() != parent_pid:
         return
     os.set_inheritable(channel_fd, False)

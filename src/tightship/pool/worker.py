@@ -19,6 +19,7 @@ from typing import Any
 
 from tightship.core import peak, procfs
 from tightship.core.scope import Scope
+from tightship.errors import ConversionFailed
 from tightship.pool.assignment import Assignment, conclude
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.confinement import Confinement, confine
@@ -67,6 +68,7 @@ class Worker:
         self._idle_s = idle_s
         self._queue: SimpleQueue[tuple[Run, int]] = SimpleQueue()
         self._running: Assignment | None = None
+        self._sending = threading.Lock()
         self._session = ExitStack()
         self._opened: dict[tuple[str, str], object] = {}
         self._settled_bytes: int | None = None
@@ -81,10 +83,19 @@ class Worker:
             except Empty:
                 return
             os.ftruncate(sys.stderr.fileno(), 0)
-            self._send(self._attempt(run, input_fd))
+            self._tell(self._attempt(run, input_fd))
 
     def _send(self, message: Message) -> None:
-        self._channel.send(message, timeout_s=None)  # a slow reader is not the attempt's fault; its deadline holds
+        with self._sending:  # an operation may report from threads of its own
+            self._channel.send(message, timeout_s=None)  # a slow reader is not the attempt's fault; its deadline holds
+
+    def _tell(self, finished: Finished) -> None:
+        try:
+            self._send(finished)
+        except ValueError as unfit:
+            error = ConversionFailed(f"the operation gave a result that cannot be passed on: {unfit}")
+            receipt = {**finished.receipt, "outcome": "failed", "cause": error.code}
+            self._send(Finished(None, error.to_dict(), [], receipt))
 
     def _listen(self) -> None:
         try:
@@ -92,10 +103,12 @@ class Worker:
                 order = self._channel.receive()
                 if isinstance(order, Run):
                     self._queue.put((order, self._channel.take_fds(1)[0] if order.has_input else -1))
-                elif isinstance(order, Cancel) and self._running is not None:
-                    self._running.cancel()
+                elif isinstance(order, Cancel) and (running := self._running) is not None:
+                    running.cancel()
         except ChannelClosed:
             os._exit(0)  # the parent is gone or has given this slot up: whatever runs is wanted by nobody
+        except BaseException:  # noqa: BLE001 - whatever it is, the process ends here
+            os._exit(1)  # a worker that no longer listens is of no use
 
     def _attempt(self, run: Run, input_fd: int) -> Finished:
         pid = os.getpid()
@@ -108,7 +121,9 @@ class Worker:
             operation = import_module(run.module)
             if run.session is not None:
                 assignment.join(self._session_of(operation.open_session, run.module, run.session))
-            result: dict[str, Any] = operation.run(assignment, run.options)
+            result = operation.run(assignment, run.options)
+            if not isinstance(result, dict):
+                raise TypeError(f"the result is {type(result).__name__}, not a dictionary")
             return result
 
         try:

@@ -29,10 +29,8 @@ def busy(slot: int, used: int, reserved: int, ceiling: int = 10_000) -> SlotStat
     return SlotState(slot, True, used, base_bytes=10, reserved_bytes=reserved, ceiling_bytes=ceiling)
 
 
-def idle(slot: int, used: int, *, base: int | None = 10, jobs: int = 1, idle_s: float = 1.0) -> SlotState:
-    return SlotState(
-        slot, False, used, base_bytes=base, reserved_bytes=0, ceiling_bytes=10_000, jobs_done=jobs, idle_s=idle_s
-    )
+def idle(slot: int, used: int, *, base: int | None = 10, jobs: int = 1) -> SlotState:
+    return SlotState(slot, False, used, base_bytes=base, reserved_bytes=0, ceiling_bytes=10_000, jobs_done=jobs)
 
 
 def wanted(reserved: int) -> Reservation:
@@ -208,7 +206,7 @@ def test_acting_on_the_answers_ends_in_a_calm_state(state: State) -> None:
 
 # --- one slot at a safepoint -----------------------------------------------------------------------
 
-POLICY = RecyclePolicy(max_jobs=100, jitter_share=0.2, growth_bytes=500, max_idle_s=60.0)
+POLICY = RecyclePolicy(max_jobs=100, jitter_share=0.2, growth_bytes=500)
 
 
 @pytest.mark.parametrize(("jitter", "jobs"), [(0.0, 100), (0.5, 90), (1.0, 80)])
@@ -231,19 +229,13 @@ def test_without_a_baseline_growth_is_not_guessed() -> None:
     assert recycle_due(idle(1, 10_000, base=None), POLICY, 0.0) is None
 
 
-def test_a_slot_idle_for_too_long_is_replaced() -> None:
-    """Warm memory is not kept for nobody."""
-    assert recycle_due(idle(1, 10, idle_s=60.0), POLICY, 0.0) is None
-    assert recycle_due(idle(1, 10, idle_s=61.0), POLICY, 0.0) == Recycle(1, "It has been idle for 1 min 01 s.")
-
-
 def test_a_busy_slot_is_never_due() -> None:
     """Safepoints lie between attempts."""
     worn = SlotState(1, True, 10_000, 10, 100, 20_000, jobs_done=1000)
     assert recycle_due(worn, POLICY, 1.0) is None
 
 
-@pytest.mark.parametrize("wrong", [{"max_jobs": 0}, {"jitter_share": 1.0}, {"growth_bytes": -1}, {"max_idle_s": -1.0}])
+@pytest.mark.parametrize("wrong", [{"max_jobs": 0}, {"jitter_share": 1.0}, {"growth_bytes": -1}])
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     """Settings are checked where they are made."""
     with pytest.raises(ValueError, match="out of range"):

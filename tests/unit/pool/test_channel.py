@@ -53,6 +53,22 @@ def test_large_message_arrives_whole(ends: tuple[Channel, Channel]) -> None:
     sender.join()
 
 
+def test_message_of_too_many_values_is_neither_sent_nor_read(ends: tuple[Channel, Channel]) -> None:
+    """A few bytes a value would cost the reader twenty times as much memory."""
+    ours, theirs = ends
+    crowded = Partial({"all": [[]] * 600_000})
+    with pytest.raises(ValueError, match="1000000 values"):
+        ours.send(crowded)
+
+    body = json.dumps({"is": "Partial", **vars(crowded)}).encode()
+    sender = threading.Thread(target=ours._socket.sendall, args=(struct.pack("!I", len(body)) + body,))
+    ours._socket.setblocking(True)
+    sender.start()
+    with pytest.raises(ChannelClosed, match="1000000 values"):
+        theirs.receive(10)
+    sender.join()
+
+
 def test_too_large_message_is_not_sent(ends: tuple[Channel, Channel], monkeypatch: pytest.MonkeyPatch) -> None:
     """A message over the limit is refused where it is made."""
     monkeypatch.setattr(channel_module, "MAX_MESSAGE_BYTES", 100)

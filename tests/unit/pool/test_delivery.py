@@ -54,7 +54,7 @@ def test_failing_copy_leaves_nothing(
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "other disk")))
+    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EXDEV, "other disk")))
     monkeypatch.setattr(delivery.shutil, "copyfileobj", fail)
 
     with pytest.raises(error):
