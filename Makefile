@@ -60,6 +60,8 @@ $(VENV)/.made:
 
 $(FOR_USE): $(VENV)/.made pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[media]'
+	@# What a worker imports it may not write: without this every start would compile it again.
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(FOR_TEST): $(FOR_USE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import time
@@ -34,7 +33,7 @@ class Child:
     """
 
     def __init__(self, args: str | Sequence[str | os.PathLike[str]], options: Mapping[str, Any]) -> None:
-        mark = f"{MARK}{secrets.token_hex(12).upper()}"
+        mark = f"{MARK}{os.urandom(12).hex().upper()}"
         self._mark = f"{mark}=1"
         inherited = options.get("env")
         environment = {**(os.environ if inherited is None else inherited), mark: "1"}

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 #: Version 1 says "no limit" with the largest multiple of a page; nothing real comes near this.
 _UNLIMITED_BYTES = 2**60
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -53,8 +51,11 @@ def own_cgroup(root: Path = Path("/")) -> Path | None:
 
 def _physical(root: Path) -> MemoryLimit:
     match = re.search(r"^MemTotal:\s*(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
-    total_bytes = int(match[1]) * 1024 if match else int(psutil.virtual_memory().total)
-    return MemoryLimit(total_bytes, "physical memory")
+    if match:
+        return MemoryLimit(int(match[1]) * 1024, "physical memory")
+    import psutil  # only where there is no /proc
+
+    return MemoryLimit(int(psutil.virtual_memory().total), "physical memory")
 
 
 def _cgroup_limits(root: Path) -> Iterator[MemoryLimit]:

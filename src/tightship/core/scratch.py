@@ -5,15 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 from tightship.core import procfs
 
@@ -69,7 +66,7 @@ class ScratchRoot:
         """
         pid = os.getpid()
         fit = _UNFIT.sub("_", label)[:_LABEL_CHARS] or "_"
-        folder = self.path / f"{pid}-{_start_time(pid) or 0}-{fit}-{secrets.token_hex(6)}"
+        folder = self.path / f"{pid}-{_start_time(pid) or 0}-{fit}-{os.urandom(6).hex()}"
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
         return folder
@@ -154,6 +151,8 @@ def tree_bytes(path: Path) -> int:
 def _start_time(pid: int) -> int | None:
     if procfs.available():
         return procfs.start_time(pid)
+    import psutil  # only where there is no /proc
+
     with suppress(psutil.NoSuchProcess):
         return int(psutil.Process(pid).create_time() * procfs.TICKS_PER_S)
     return None
@@ -197,7 +196,7 @@ def _take_apart(name: str, top_fd: int) -> None:
                     os.unlink(inner, dir_fd=fd)
                 except (IsADirectoryError, PermissionError):
                     with suppress(OSError), _opened(inner, fd):  # to move a folder takes the right to write in it
-                        os.rename(inner, secrets.token_hex(8), src_dir_fd=fd, dst_dir_fd=top_fd)
+                        os.rename(inner, os.urandom(8).hex(), src_dir_fd=fd, dst_dir_fd=top_fd)
         os.rmdir(name, dir_fd=top_fd)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -81,7 +80,7 @@ def _opened_result(folder: Path, name: object) -> Iterator[tuple[int, int]]:
 
 def _put(fd: int, destination: Path) -> None:
     """Give the file a temporary name beside the destination, or copy it there, then rename."""
-    part = destination.with_name(f".{destination.name[:50]}.{secrets.token_hex(4)}.part")
+    part = destination.with_name(f".{destination.name[:50]}.{os.urandom(4).hex()}.part")
     try:
         try:
             os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd, follow_symlinks=True)
