@@ -10,7 +10,7 @@ Detail = str | int | float | bool | None
 
 
 #: Which extra installs which optional module.
-EXTRAS = {"annotated_types": "media", "av": "media", "pydantic": "media"}
+EXTRAS = {"alembic": "server", "annotated_types": "media", "av": "media", "pydantic": "media", "sqlalchemy": "server"}
 
 
 class TightshipError(Exception):
@@ -167,6 +167,57 @@ class Cancelled(TightshipError):
     """The attempt was cancelled by whoever asked for it."""
 
     code, http_status = "cancelled", 499
+
+
+# --- what the store answers -------------------------------------------------------------------------
+
+
+class QueueFull(TightshipError):
+    """As many jobs wait as may wait; `retry_after_s` among the details says when to come again."""
+
+    code, http_status, retryable = "queue_full", 503, True
+
+
+class JobNotFound(TightshipError):
+    """There is no job of that id, or it has been removed."""
+
+    code, http_status = "job_not_found", 404
+
+
+class InvalidTransition(TightshipError):
+    """The job's status does not allow what was asked for."""
+
+    code, http_status = "invalid_transition", 409
+
+
+class IdempotencyConflict(TightshipError):
+    """The idempotency key belongs to another request, or to one whose upload has not ended."""
+
+    code, http_status = "idempotency_conflict", 409
+
+
+class SeatLost(TightshipError):
+    """The upload took longer than its seat in the queue was kept."""
+
+    code, http_status, retryable = "seat_lost", 408, True
+
+
+class StaleClaim(TightshipError):
+    """The attempt had lost its job to the sweeper or to a cancellation; what it brought was thrown away."""
+
+    code, http_status = "stale_claim", 409
+
+
+class StoreBusy(TightshipError):
+    """The database was locked by others for longer than the limit."""
+
+    code, http_status, retryable = "store_busy", 503, True
+
+
+class SchemaTooNew(TightshipError):
+    """The database was written by a newer version of tightship."""
+
+    code = "schema_too_new"
 
 
 # --- what is wrong with the surroundings ------------------------------------------------------------

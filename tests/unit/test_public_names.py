@@ -40,10 +40,7 @@ def test_type_checkers_see_the_same_names() -> None:
     module = ast.parse(Path(tightship.__file__).read_text(encoding="utf-8"))
     (block,) = [node for node in module.body if isinstance(node, ast.If)]
     imported = {
-        (node.module, alias.name)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
+        (node.module, alias.name) for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     looked_up = {(home, name) for home, names in tightship._HOMES.items() for name in names}
 

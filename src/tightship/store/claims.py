@@ -1,0 +1,164 @@
+"""Who works on what: claims and their leases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, select, update
+
+from tightship.errors import ExceedsBudget, StaleClaim
+from tightship.store import events
+from tightship.store.config import StoreConfig
+from tightship.store.document import EVENT_BYTES, encode
+from tightship.store.record import Claim, JobRecord, Renewal
+from tightship.store.schema import attempts, jobs
+from tightship.store.states import Status
+from tightship.store.transaction import Transaction
+from tightship.store.transition import end
+from tightship.units import format_bytes
+
+#: Jobs in line that are looked at for one that fits: more than may wait, unless many were tried anew.
+_LOOKED_AT = 32
+
+# Statements that every job needs are built once: building takes longer than running them.
+_RUNNING = jobs.c.status == Status.RUNNING
+_PROBING = and_(jobs.c.status == Status.PENDING, jobs.c.lease_expires_s > bindparam("now_s"))
+_LOAD = select(
+    func.count(case((_RUNNING, 1))).label("running"),
+    func.count(case((_PROBING, 1))).label("probing"),
+    func.coalesce(func.sum(case((_RUNNING, jobs.c.reservation_bytes))), 0).label("reserved_bytes"),
+).where(jobs.c.status.in_([Status.RUNNING, Status.PENDING]))
+_IN_LINE = (
+    # What the decision needs, and what `end` does for a job that can never fit.
+    select(*(jobs.c[name] for name in ("id", "operation", "reservation_bytes", "passes", "removal_requested")))
+    .where(jobs.c.status == Status.PENDING, jobs.c.reservation_bytes.is_not(None))
+    .where(jobs.c.run_after_s <= bindparam("now_s"))
+    .order_by(jobs.c.position)
+    .limit(_LOOKED_AT)
+)
+_START = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job_id"))
+    .values(attempts=jobs.c.attempts + 1, fence=jobs.c.fence + 1)
+    .returning(*jobs.c)
+)
+_MINE = and_(
+    jobs.c.id == bindparam("shown_id"),
+    jobs.c.fence == bindparam("shown_fence"),
+    jobs.c.owner == bindparam("shown_owner"),
+)
+_HELD = select(jobs).where(_MINE)
+_RENEW = update(jobs).where(_MINE).returning(jobs.c.cancel_requested)
+_OPEN_ATTEMPT = insert(attempts)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is being worked on now, in all processes, and the memory it is admitted by."""
+
+    running: int
+    probing: int
+    committed_bytes: int
+
+
+def load(connection: Connection, now_s: float, config: StoreConfig) -> Load:
+    """Return what is being worked on now."""
+    row = connection.execute(_LOAD, {"now_s": now_s}).one()
+    committed_bytes = row.reserved_bytes + row.probing * config.probe_reservation_bytes
+    return Load(row.running, row.probing, committed_bytes)
+
+
+def claim(tx: Transaction, owner: str, budget_bytes: int) -> Claim | None:
+    """Claim the oldest job that may run and fits; None when there is none.
+
+    The line is kept in order, but for this: while the oldest job does not fit beside what runs now, a later one that
+    does may go ahead, `max_passes` times at most. Then nobody is let in until the oldest fits, which it will, because
+    what runs ends and a job larger than the whole budget is refused here.
+    """
+    now = load(tx.connection, tx.now_s, tx.config)
+    if now.running >= tx.config.max_running:
+        return None
+    oldest: Row[Any] | None = None
+    for row in _in_line(tx):
+        if row.reservation_bytes > budget_bytes:
+            _refuse_too_large(tx, row, budget_bytes)
+        elif now.committed_bytes + row.reservation_bytes <= budget_bytes:
+            if oldest is not None:
+                tx.connection.execute(update(jobs).where(jobs.c.id == oldest.id).values(passes=oldest.passes + 1))
+            return _start(tx, row, owner)
+        elif oldest is None:
+            oldest = row
+            if row.passes >= tx.config.max_passes:
+                return None
+    return None
+
+
+def _in_line(tx: Transaction) -> Sequence[Row[Any]]:
+    return tx.connection.execute(_IN_LINE, {"now_s": tx.now_s}).all()
+
+
+def _refuse_too_large(tx: Transaction, row: Row[Any], budget_bytes: int) -> None:
+    error = ExceedsBudget(
+        f"{row.operation} of this file needs {format_bytes(row.reservation_bytes)} of memory; "
+        f"there are {format_bytes(budget_bytes)} in all",
+        needed_bytes=row.reservation_bytes,
+        limit_bytes=budget_bytes,
+    )
+    end(tx, row, Status.FAILED, error)
+
+
+def _start(tx: Transaction, row: Row[Any], owner: str) -> Claim:
+    values: dict[str, Any] = {
+        "status": Status.RUNNING,
+        "passes": 0,
+        "owner": owner,
+        "lease_expires_s": tx.now_s + tx.config.lease_s,
+        "started_s": tx.now_s,
+        "progress": None,
+    }
+    job = JobRecord.of(tx.connection.execute(_START, {"job_id": row.id, **values}).one())
+    attempt = {"job_id": job.id, "fence": job.fence, "number": job.attempts, "operation": job.operation}
+    tx.connection.execute(_OPEN_ATTEMPT, {**attempt, "owner": owner, "started_s": tx.now_s})
+    events.append_status(tx, job.id, Status.RUNNING, job.attempts)
+    return Claim(job, job.fence, owner)
+
+
+def renew(tx: Transaction, claim: Claim, progress: Mapping[str, Any] | None) -> Renewal:
+    """Let the lease of an attempt, or of a look at an input, run anew."""
+    values: dict[str, Any] = {"lease_expires_s": tx.now_s + tx.config.lease_s}
+    if progress is not None:
+        values["progress"] = encode(progress, EVENT_BYTES, "progress")
+    row = tx.connection.execute(_RENEW, {**_shown(claim), **values}).one_or_none()
+    if row is None:
+        return Renewal.LOST
+    if progress is not None:
+        events.append(tx, claim.job.id, "progress", progress)
+    return Renewal.CANCEL if row.cancel_requested else Renewal.KEPT
+
+
+def append_partial(tx: Transaction, claim: Claim, data: Mapping[str, Any]) -> None:
+    """Note a part of the result.
+
+    Raises:
+        StaleClaim: The lease was lost.
+    """
+    held(tx, claim, Status.RUNNING)
+    events.append(tx, claim.job.id, "partial", data)
+
+
+def held(tx: Transaction, claim: Claim, status: Status) -> Row[Any]:
+    """Return the row of a claimed job.
+
+    Raises:
+        StaleClaim: The claim is no longer good.
+    """
+    row = tx.connection.execute(_HELD, _shown(claim)).one_or_none()
+    if row is None or row.status != status:
+        raise StaleClaim(f"job {claim.job.id} is no longer {claim.owner}'s", fence=claim.fence)
+    return row
+
+
+def _shown(claim: Claim) -> dict[str, Any]:
+    return {"shown_id": claim.job.id, "shown_fence": claim.fence, "shown_owner": claim.owner}

@@ -1,0 +1,101 @@
+"""Transactions: reading, writing, and writing that must survive a power cut."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from tightship.errors import StoreBusy
+from tightship.store import dialect
+from tightship.store.migration import migrate
+
+#: Free pages given back at a time: 4 MiB, some milliseconds of the write lock.
+_GIVE_BACK_PAGES = 1000
+
+
+class Database:
+    """One database, used by any number of threads and processes.
+
+    A job that is accepted and a job that has ended are promises: their transactions are synced to disk (`promise`).
+    Claims, leases and progress ride along with the next promise (`write`): a power cut may lose them, and then the
+    sweeper finds the lease expired.
+    """
+
+    def __init__(self, path: Path, busy_s: float, now_sql: str) -> None:
+        self.path = path
+        self._busy_s = busy_s
+        self._now_sql = now_sql
+        self._engine = dialect.open_engine(path, busy_s)
+        # SQLite's own lock is polled; threads of one process can take turns without.
+        self._turn = threading.Lock()
+        self._readers = self._engine.execution_options(**dialect.READ)
+        self._writers = self._engine.execution_options(**dialect.WRITE)
+        self._promisers = self._engine.execution_options(**dialect.PROMISE)
+        try:
+            with _translating():
+                migrate(self._engine, busy_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the database and blocks nobody."""
+        with _translating(), self._readers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, promise: bool = False) -> Iterator[tuple[Connection, float]]:
+        """Open a transaction that alone writes.
+
+        Args:
+            promise: Return only when what was written survives a power cut.
+
+        Yields:
+            The connection, and the time by the database's clock.
+
+        Raises:
+            StoreBusy: Others wrote for longer than the limit.
+            DiskFull: There is no space; nothing was written.
+        """
+        engine: Engine = self._promisers if promise else self._writers
+        if not self._turn.acquire(timeout=self._busy_s):
+            raise StoreBusy("the database was in use by this process for too long")
+        try:
+            with _translating(), engine.begin() as connection:
+                yield connection, self.now_s(connection)
+        finally:
+            self._turn.release()
+
+    def now_s(self, connection: Connection) -> float:
+        """Return the time by the database's clock, in Unix seconds."""
+        return dialect.now(connection, self._now_sql)
+
+    def give_back(self) -> None:
+        """Give free pages back to the disk."""
+        with _translating(), self._engine.connect() as connection:
+            dialect.give_back(connection, _GIVE_BACK_PAGES)
+
+    def __repr__(self) -> str:
+        return f"Database({str(self.path)!r}, {self._engine.pool.status()})"
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeout, dialect.DriverError) as error:
+        meaning = dialect.translated(error)
+        if meaning is None:
+            raise
+        raise meaning from error

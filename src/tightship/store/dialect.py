@@ -1,0 +1,107 @@
+"""What differs from database to database, in one place. SQLite is the only one there is."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from tightship.errors import DiskFull, StoreBusy, TightshipError
+
+#: The database's clock in Unix seconds, with milliseconds. SQLite knows `unixepoch('subsec')` only since 3.42.
+NOW = "(julianday('now') - 2440587.5) * 86400.0"
+#: What the driver raises where SQLAlchemy does not stand between.
+DriverError = sqlite3.Error
+#: Execution options that say how a transaction begins.
+READ = {"tightship_begin": ("BEGIN",)}
+#: Survives the death of every process; a power cut may take the last of them, never half of one.
+WRITE = {"tightship_begin": ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")}
+#: Survives a power cut, with all that was written before: the log is synced at the commit.
+PROMISE = {"tightship_begin": ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")}
+
+#: Pages of log after which it is copied into the database: 4 MiB, so that reading stays quick and the log short.
+_CHECKPOINT_PAGES = 1000
+#: What the log is cut to when it starts over after a checkpoint, in bytes.
+_LOG_BYTES = 4 * 2**20
+#: Pages of cache for one connection, in KiB when negative: the rows in use are few.
+_CACHE = -2000
+#: Most connections kept open; a writer waits for the others anyway.
+_CONNECTIONS = 4
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE"})
+
+
+def open_engine(path: Path, busy_s: float) -> Engine:
+    """Return an engine on the database file at `path`; connections open when they are needed."""
+    engine = create_engine(
+        f"sqlite:///{path}", pool_size=_CONNECTIONS, max_overflow=2 * _CONNECTIONS, pool_timeout=busy_s
+    )
+
+    def connect(connection: DBAPIConnection, _record: object) -> None:
+        # Transactions begin where we say so, not where the driver guesses.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={int(busy_s * 1000)}",
+            "foreign_keys=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"journal_size_limit={_LOG_BYTES}",
+            f"cache_size={_CACHE}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Connection) -> None:
+        for statement in connection.get_execution_options().get("tightship_begin", ("BEGIN",)):
+            _driver(connection).execute(statement)
+
+    event.listen(engine, "connect", connect)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def prepare(connection: Connection) -> None:
+    """Choose, outside of a transaction, what is written into the file for good.
+
+    The log (WAL) lets readers read while somebody writes. Free pages can be given back to the disk step by step, which
+    must be chosen before there is a table.
+    """
+    _driver(connection).execute("PRAGMA auto_vacuum=INCREMENTAL")
+    _driver(connection).execute("PRAGMA journal_mode=WAL")
+
+
+def now(connection: Connection, sql: str = NOW) -> float:
+    """Return the database's time in Unix seconds."""
+    return float(_driver(connection).execute(f"SELECT {sql}").fetchone()[0])
+
+
+def give_back(connection: Connection, pages: int) -> None:
+    """Give up to so many free pages back to the disk, outside of a transaction."""
+    # Each step of the statement frees one page; of a statement without columns, `execute` takes one step only.
+    _driver(connection).executescript(f"PRAGMA incremental_vacuum({int(pages)})")
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the database was locked by others, or every connection was in use."""
+    return isinstance(error, PoolTimeout) or _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def translated(error: Exception) -> TightshipError | None:
+    """Return what the database's error means to a caller; None when it is a fault of ours."""
+    if is_busy(error):
+        return StoreBusy("the database was in use by others for too long")
+    if _name(error) in _FULL:
+        return DiskFull("the disk that holds the database is full")
+    return None
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def _name(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlite_errorname", ""))

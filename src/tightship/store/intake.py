@@ -1,0 +1,196 @@
+"""The door: who may wait in line, decided in the transaction that lets in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from tightship.errors import DiskFull, IdempotencyConflict, QueueFull, SeatLost
+from tightship.store import events
+from tightship.store.document import TEXT_CHARS, encode_options
+from tightship.store.record import JobRecord
+from tightship.store.request import Request
+from tightship.store.schema import jobs, seats
+from tightship.store.states import Status
+from tightship.store.transaction import Transaction
+from tightship.store.upload import Blob
+from tightship.units import format_bytes
+
+# Statements that every job needs are built once: building takes longer than running them.
+_PENDING = select(func.count()).select_from(jobs).where(jobs.c.status == Status.PENDING)
+_SEATED = select(func.count()).select_from(seats).where(seats.c.lease_expires_s > bindparam("now_s"))
+_LINE = select(
+    (_PENDING.scalar_subquery() + _SEATED.scalar_subquery()).label("waiting"),
+    select(func.coalesce(func.max(jobs.c.position), 0) + 1).scalar_subquery().label("place"),
+)
+_ENTER = insert(jobs).returning(*jobs.c)
+
+
+def job_of_key(tx: Transaction, request: Request) -> JobRecord | None:
+    """Return the job that the request's idempotency key already names.
+
+    Raises:
+        IdempotencyConflict: The key was used for another request, or its first one is still being received.
+    """
+    if request.idempotency_key is None:
+        return None
+    for table in (seats, jobs):
+        row = tx.connection.execute(
+            select(table).where(table.c.idempotency_key == request.idempotency_key)
+        ).one_or_none()
+        if row is None:
+            continue
+        if table is seats and row.lease_expires_s <= tx.now_s:
+            leave_seat(tx, row.id)
+            continue
+        if row.request_hash != request.digest():
+            raise IdempotencyConflict("this idempotency key was used for another request")
+        if table is seats:
+            raise IdempotencyConflict("the first request with this idempotency key is still being received")
+        return JobRecord.of(row)
+    return None
+
+
+def place_in_line(tx: Transaction) -> int:
+    """Return the place after the last.
+
+    Raises:
+        QueueFull: As many jobs and uploads wait as may wait.
+    """
+    line = tx.connection.execute(_LINE, {"now_s": tx.now_s}).one()
+    if line.waiting >= tx.config.max_pending:
+        raise QueueFull(
+            f"{line.waiting} jobs are waiting; at most {tx.config.max_pending} may",
+            waiting=line.waiting,
+            limit=tx.config.max_pending,
+            retry_after_s=tx.config.retry_after_s,
+        )
+    return int(line.place)
+
+
+def check_disk(tx: Transaction, content_bytes: int, free_bytes: int) -> None:
+    """Raise `DiskFull` when the input would not leave the reserve free.
+
+    What uploads under way have already written counts twice, as theirs and as not free: an error to the safe side.
+    """
+    reserved_bytes = tx.connection.execute(
+        select(func.coalesce(func.sum(seats.c.content_bytes), 0)).where(seats.c.lease_expires_s > tx.now_s)
+    ).scalar_one()
+    left_bytes = free_bytes - reserved_bytes - content_bytes
+    if left_bytes < tx.config.disk_reserve_bytes:
+        raise DiskFull(
+            f"there is no room for {format_bytes(content_bytes)}: {format_bytes(free_bytes)} are free, uploads "
+            f"under way have reserved {format_bytes(reserved_bytes)}, and "
+            f"{format_bytes(tx.config.disk_reserve_bytes)} are kept",
+            needed_bytes=content_bytes,
+            free_bytes=free_bytes,
+            reserved_bytes=reserved_bytes,
+        )
+
+
+def take_seat(tx: Transaction, request: Request, free_bytes: int) -> str:
+    """Let a request in before its input is read.
+
+    Returns:
+        The id that the job will have.
+
+    Raises:
+        QueueFull: As many wait as may wait.
+        DiskFull: The input would not fit.
+    """
+    place_in_line(tx)
+    content_bytes = tx.config.max_content_bytes if request.content_bytes is None else request.content_bytes
+    check_disk(tx, content_bytes, free_bytes)
+    seat_id = new_id(tx.now_s)
+    values = {"id": seat_id, "content_bytes": content_bytes, "lease_expires_s": tx.now_s + tx.config.lease_s}
+    tx.connection.execute(insert(seats), {**_asked(tx, request), **values})
+    return seat_id
+
+
+def renew_seat(tx: Transaction, seat_id: str) -> bool:
+    """Keep a seat for another lease; False when it is gone."""
+    changed = tx.connection.execute(
+        update(seats).where(seats.c.id == seat_id).values(lease_expires_s=tx.now_s + tx.config.lease_s)
+    )
+    return changed.rowcount == 1
+
+
+def leave_seat(tx: Transaction, seat_id: str) -> None:
+    """Give a seat up; one that is gone already is no fault."""
+    tx.connection.execute(delete(seats).where(seats.c.id == seat_id))
+
+
+def fill_seat(tx: Transaction, seat_id: str, blob: Blob | None) -> JobRecord:
+    """Turn a seat into a job that waits.
+
+    Raises:
+        SeatLost: It expired while the input was being received.
+    """
+    row = tx.connection.execute(delete(seats).where(seats.c.id == seat_id).returning(*seats.c)).one_or_none()
+    if row is None:
+        raise SeatLost("the upload took longer than its place in the queue was kept; send it again")
+    asked = {name: getattr(row, name) for name in _ASKED}
+    # The seat has held the room.
+    place = tx.connection.execute(_LINE, {"now_s": tx.now_s}).one().place
+    return _enter(tx, seat_id, place, asked, blob, None)
+
+
+def enter(tx: Transaction, request: Request, blob: Blob | None, reservation_bytes: int | None) -> JobRecord:
+    """Let a request in whose input, if any, is here.
+
+    Raises:
+        QueueFull: As many wait as may wait.
+    """
+    place = place_in_line(tx)
+    return _enter(tx, new_id(tx.now_s), place, _asked(tx, request), blob, reservation_bytes)
+
+
+def new_id(now_s: float) -> str:
+    """Return an id that sorts by time: UUID version 7, by the database's clock.
+
+    Source: RFC 9562, section 5.7.
+    """
+    number = (int(now_s * 1000) & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
+    text = f"{number | secrets.randbits(62):032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+_ASKED = ("operation", "options", "max_attempts", "source_name", "idempotency_key", "request_hash")
+
+
+def _asked(tx: Transaction, request: Request) -> dict[str, Any]:
+    name = request.source_name
+    return {
+        "operation": request.operation,
+        "options": encode_options(request.options),
+        "max_attempts": request.max_attempts or tx.config.max_attempts,
+        "source_name": None if name is None else name[:TEXT_CHARS],
+        "idempotency_key": request.idempotency_key,
+        "request_hash": request.digest(),
+    }
+
+
+def _enter(
+    tx: Transaction,
+    job_id: str,
+    place: int,
+    asked: Mapping[str, Any],
+    blob: Blob | None,
+    reservation_bytes: int | None,
+) -> JobRecord:
+    values = {
+        "id": job_id,
+        "position": place,
+        "status": Status.PENDING,
+        "run_after_s": tx.now_s,
+        "created_s": tx.now_s,
+        "reservation_bytes": reservation_bytes,
+        "source_digest": None if blob is None else blob.digest,
+        "source_bytes": None if blob is None else blob.size_bytes,
+    }
+    row = tx.connection.execute(_ENTER, {**asked, **values}).one()
+    events.append_status(tx, job_id, Status.PENDING, 0)
+    return JobRecord.of(row)

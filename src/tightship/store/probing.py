@@ -1,0 +1,81 @@
+"""Looking at a job's input before it can be claimed: it costs no attempt, but its own tries are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import or_, select, update
+
+from tightship.errors import TightshipError
+from tightship.store import backoff
+from tightship.store.claims import held, load
+from tightship.store.document import DATA_BYTES, encode
+from tightship.store.record import Claim, JobRecord
+from tightship.store.schema import jobs
+from tightship.store.states import Status
+from tightship.store.transaction import Transaction
+from tightship.store.transition import UNHELD, end, wait_again
+
+
+def claim_probe(tx: Transaction, owner: str, budget_bytes: int) -> Claim | None:
+    """Claim the look at the oldest input that nobody has looked at; None when there is none or no room."""
+    now = load(tx.connection, tx.now_s, tx.config)
+    fits = now.committed_bytes + tx.config.probe_reservation_bytes <= budget_bytes
+    if now.probing >= tx.config.max_probing or not fits:
+        return None
+    free = or_(jobs.c.lease_expires_s.is_(None), jobs.c.lease_expires_s <= tx.now_s)
+    oldest = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.status == Status.PENDING,
+            jobs.c.reservation_bytes.is_(None),
+            jobs.c.run_after_s <= tx.now_s,
+            jobs.c.probes < jobs.c.max_attempts,
+            free,
+        )
+        .order_by(jobs.c.position)
+        .limit(1)
+        .scalar_subquery()
+    )
+    claimed = update(jobs).where(jobs.c.id == oldest)
+    claimed = claimed.values(
+        owner=owner,
+        fence=jobs.c.fence + 1,
+        probes=jobs.c.probes + 1,
+        lease_expires_s=tx.now_s + tx.config.lease_s,
+    )
+    row = tx.connection.execute(claimed.returning(*jobs.c)).one_or_none()
+    return None if row is None else Claim(JobRecord.of(row), row.fence, owner)
+
+
+def probed(tx: Transaction, claim: Claim, media: Mapping[str, Any], reservation_bytes: int) -> JobRecord:
+    """Write down what the input is and what memory the job is admitted by; now it can be claimed.
+
+    Raises:
+        StaleClaim: The lease was lost.
+    """
+    row = held(tx, claim, Status.PENDING)
+    changed = update(jobs).where(jobs.c.id == row.id)
+    changed = changed.values(
+        media=encode(media, DATA_BYTES, "what the input is"),
+        reservation_bytes=max(0, reservation_bytes),
+        run_after_s=tx.now_s,
+        **UNHELD,
+    )
+    return JobRecord.of(tx.connection.execute(changed.returning(*jobs.c)).one())
+
+
+def refuse(tx: Transaction, claim: Claim, error: TightshipError, jitter: float) -> JobRecord:
+    """Say that the look went wrong: for good, or to be tried again while there are tries left.
+
+    Raises:
+        StaleClaim: The lease was lost.
+    """
+    row = held(tx, claim, Status.PENDING)
+    if not error.retryable:
+        return end(tx, row, Status.FAILED, error)
+    if row.probes >= row.max_attempts:
+        return end(tx, row, Status.QUARANTINED, error)
+    wait_s = backoff.delay_s(row.probes, jitter, tx.config.backoff_base_s, tx.config.backoff_cap_s)
+    return wait_again(tx, row, wait_s)

@@ -1,0 +1,81 @@
+"""Questions about jobs; none of them changes anything."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Connection, func, select, union_all
+
+from tightship.core.receipt import Receipt
+from tightship.errors import JobNotFound
+from tightship.store.record import AttemptRecord, EventRecord, JobRecord
+from tightship.store.schema import attempts, events, jobs
+from tightship.store.states import Status
+
+
+def get(connection: Connection, job_id: str) -> JobRecord:
+    """Return a job.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFound("there is no job of that id")
+    return JobRecord.of(row)
+
+
+def newest(connection: Connection, status: Status | None, limit: int, after: str | None) -> list[JobRecord]:
+    """Return jobs, the newest first.
+
+    Args:
+        after: The id of the last job of the page before.
+    """
+    wanted = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+    if status is not None:
+        wanted = wanted.where(jobs.c.status == status)
+    if after is not None:
+        wanted = wanted.where(jobs.c.id < after)
+    return [JobRecord.of(row) for row in connection.execute(wanted)]
+
+
+def counts(connection: Connection) -> dict[Status, int]:
+    """Return how many jobs there are in each status."""
+    rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
+    found = {Status(status): count for status, count in rows}
+    return {status: found.get(status, 0) for status in Status}
+
+
+def events_since(connection: Connection, job_id: str, after: int, limit: int) -> list[EventRecord]:
+    """Return what happened to a job after the event of that id, the oldest first."""
+    wanted = select(events).where(events.c.job_id == job_id, events.c.id > after).order_by(events.c.id)
+    return [EventRecord.of(row) for row in connection.execute(wanted.limit(limit))]
+
+
+def attempts_of(connection: Connection, job_id: str) -> list[AttemptRecord]:
+    """Return the attempts at a job, the oldest first."""
+    wanted = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.fence)
+    return [AttemptRecord.of(row) for row in connection.execute(wanted)]
+
+
+def receipts(connection: Connection, operation: str, limit: int) -> list[Receipt]:
+    """Return the receipts of an operation's attempts that went well, the newest first: a way to learn reservations."""
+    wanted = select(attempts.c.receipt).where(attempts.c.operation == operation, attempts.c.outcome == "ok")
+    rows = connection.execute(wanted.order_by(attempts.c.finished_s.desc()).limit(limit))
+    return [Receipt.from_dict(json.loads(text)) for (text,) in rows]
+
+
+def refers_to(connection: Connection, digest: str) -> bool:
+    """Whether a job has the file as its input or its result."""
+    found = (
+        select(jobs.c.id)
+        .where(jobs.c.source_digest == digest)
+        .union_all(select(jobs.c.id).where(jobs.c.result_digest == digest))
+    )
+    return connection.execute(found.limit(1)).first() is not None
+
+
+def referred_to(connection: Connection) -> set[str]:
+    """Return the digest of every file that a job has as its input or its result."""
+    both = (select(column).where(column.is_not(None)) for column in (jobs.c.source_digest, jobs.c.result_digest))
+    return set(connection.execute(union_all(*both)).scalars())

@@ -1,0 +1,102 @@
+"""The tables, as the newest migration leaves them. Times are Unix seconds by the database's clock."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+
+#: The newest migration.
+HEAD = "0001"
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # The place in the line: oldest first. A job that is tried anew by request goes to the end.
+    Column("position", BigInteger, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("max_attempts", Integer, nullable=False),
+    Column("probes", Integer, nullable=False, default=0),
+    Column("passes", Integer, nullable=False, default=0),
+    # Grows with each claim; only who knows the present one may write.
+    Column("fence", Integer, nullable=False, default=0),
+    Column("owner", Text),
+    Column("lease_expires_s", Double),
+    Column("run_after_s", Double, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    # Its row goes as soon as the attempt that still runs has ended.
+    Column("removal_requested", Boolean, nullable=False, default=False),
+    # Its files and events have been kept long enough, and are gone.
+    Column("emptied", Boolean, nullable=False, default=False),
+    # None until the input has been looked at: such a job cannot be claimed.
+    Column("reservation_bytes", BigInteger),
+    Column("source_digest", Text),
+    Column("source_bytes", BigInteger),
+    # For people to read; never part of a path.
+    Column("source_name", Text),
+    Column("media", Text),
+    Column("progress", Text),
+    Column("result", Text),
+    Column("result_digest", Text),
+    Column("result_bytes", BigInteger),
+    Column("warnings", Text),
+    Column("receipt", Text),
+    Column("error", Text),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_hash", Text, nullable=False),
+    Column("created_s", Double, nullable=False),
+    Column("started_s", Double),
+    Column("finished_s", Double),
+    Index("jobs_in_line", "status", "position"),
+    Index("jobs_by_position", "position"),
+    Index("jobs_by_end", "finished_s"),
+    Index("jobs_to_empty", "emptied", "finished_s"),
+    Index("jobs_by_source", "source_digest"),
+    Index("jobs_by_result", "result_digest"),
+)
+
+seats = Table(
+    "seats",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("source_name", Text),
+    Column("content_bytes", BigInteger, nullable=False),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_hash", Text, nullable=False),
+    Column("lease_expires_s", Double, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("fence", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("started_s", Double, nullable=False),
+    Column("finished_s", Double),
+    Column("outcome", Text),
+    Column("cause", Text),
+    Column("receipt", Text),
+    Index("attempts_by_operation", "operation", "outcome", "finished_s"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("events_of_job", "job_id", "id"),
+    # An id that was given out is never given out again: whoever resumes after it misses nothing.
+    sqlite_autoincrement=True,
+)
