@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOAK_JOBS ?= 500
+SECONDS ?= 120
 # Real media that is not part of the repository.
 DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
 # A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
@@ -11,7 +12,7 @@ FOR_USE := $(VENV)/.ready-for-use
 FOR_TEST := $(VENV)/.ready-for-test
 FOR_BENCH := $(VENV)/.ready-for-bench
 
-.PHONY: help run test check fmt docs soak bench clean
+.PHONY: help run test check fmt docs soak bench fuzz clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -46,6 +47,9 @@ bench: $(FOR_BENCH) ## Run the benchmarks, side by side with other tools: make b
 	$(BIN)/python benchmarks/verdict_simulation.py
 	@if [ -d '$(DATA)' ]; then set -ex; for name in gif info length; do $(BIN)/python benchmarks/$$name.py --data '$(DATA)'; done; \
 	else echo 'The other benchmarks did not run: they need real videos, and there is no folder $(DATA)'; fi
+
+fuzz: $(FOR_TEST) ## Send damaged media through one slot for a while: make fuzz SECONDS=600
+	$(BIN)/python scripts/fuzz.py --seconds $(SECONDS) --seed 1 --keep out/fuzz
 
 clean: ## Remove all that was made here, the sample and the virtual environment too
 	rm -rf $(VENV) .cache out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

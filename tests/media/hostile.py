@@ -167,6 +167,12 @@ def _hours_between_frames(path: Path, healthy: bytes) -> None:
     path.write_bytes(patched(healthy, b"stts", 12, 2**28))
 
 
+@_file("shown_days_late.mp4", FINE)
+def _shown_days_late(path: Path, healthy: bytes) -> None:
+    """The first picture of all is shown two days after it is decoded."""
+    path.write_bytes(patched(healthy, b"ctts", 12, 0x7FFF_FC03))
+
+
 @_file("no_time_passes.mp4", FINE)
 def _no_time_passes(path: Path, healthy: bytes) -> None:
     path.write_bytes(patched(healthy, b"stts", 12, 0))
@@ -294,6 +300,14 @@ def _new_size(path: Path, healthy: bytes) -> None:
     one = write_video(path.with_name("one.ts"), Video(seconds=2)).read_bytes()
     other = write_video(path.with_name("other.ts"), Video(seconds=2, width=640, height=360, offset_s=2)).read_bytes()
     path.write_bytes(one + other)
+
+
+@_file("late_sound.flv", FINE)
+def _late_sound(path: Path, healthy: bytes) -> None:
+    """Sound that the header does not announce, behind more video than is looked at."""
+    silent = write_video(path.with_name("silent.flv"), replace(HEALTHY, audio=None, seconds=8)).read_bytes()
+    other = write_video(path.with_name("other.flv"), replace(HEALTHY, audio="libmp3lame")).read_bytes()
+    path.write_bytes(silent + other[13:])
 
 
 @_file("before_zero.mp4", FINE)

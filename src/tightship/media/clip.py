@@ -14,15 +14,16 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
-from tightship.errors import CorruptMedia, InvalidOptions, StreamMissing, VideoTooLong
+from tightship.errors import CorruptMedia, InvalidOptions, StreamMissing, UnsupportedMedia, VideoTooLong
 from tightship.media.copying import StreamCopy
+from tightship.media.formats import REFUSED_CODECS
 from tightship.media.guard import DEFAULT_LIMITS
 from tightship.media.limits import Limits
 from tightship.media.output import lasting_tags, mux, open_output
 from tightship.media.reencoding import StreamReencode
 from tightship.media.rotation import rotations_deg
 from tightship.media.seek import Entry, find_entry, packets_of, seek
-from tightship.media.stream import area_px, codec_name, decodable, is_picture, main_video
+from tightship.media.stream import area_px, claimed_s, codec_name, decodable, is_described, is_picture, main_video
 
 #: Told the seconds done and the seconds in all; answers True to stop early and keep what there is.
 Progress = Callable[[float, float], bool]
@@ -89,6 +90,7 @@ def cut(
     Raises:
         InvalidOptions: The start is not before the end, or is behind the end of the media.
         StreamMissing: There is neither video nor sound.
+        UnsupportedMedia: There is sound alone, and the format of `out_path` cannot hold it.
         VideoTooLong: The piece is longer than the limit.
         TightshipError: Input or output failed; nothing is left at `out_path`.
     """
@@ -100,7 +102,9 @@ def cut(
     rotation_deg = rotations_deg(container).get(leading.index, 0.0) if leading.type == "video" else 0.0
     with open_output(out_path) as output:
         again = exact and leading.type == "video"
-        if leading.type == "video" and not again and not _holds(output, leading):
+        if not again and not _holds(output, leading):
+            if leading.type != "video":
+                raise _not_held(out_path, leading)
             again = True
         first = begin if again else min(begin, entry.at)
         tracks = _Tracks()
@@ -125,7 +129,7 @@ def cut(
 
 
 def _end_of(container: InputContainer, start_s: float, end_s: float | None, limits: Limits) -> Fraction:
-    known_s = (container.duration or 0) / 1_000_000
+    known_s = claimed_s(container) or 0.0
     if end_s is not None and end_s <= start_s:
         raise InvalidOptions(f"The cut ends at {end_s} s, not after its start at {start_s} s.")
     # Whether the media really lasts as long as its header says shows when its end is met.
@@ -149,12 +153,22 @@ def _leading(container: InputContainer) -> Stream:
     sound = [stream for stream in container.streams.audio if decodable(stream)]
     if not sound:
         raise StreamMissing("The file has neither video nor sound.")
-    return sound[0]
+    whole = [stream for stream in sound if is_described(stream)]
+    if not whole:
+        raise CorruptMedia("The sound is damaged; its sample rate cannot be told.")
+    return whole[0]
 
 
 def _holds(output: OutputContainer, stream: Stream) -> bool:
-    context = stream.codec_context
-    return context is not None and not output.supported_codecs.isdisjoint((context.name, codec_name(stream)))
+    context, name = stream.codec_context, codec_name(stream)
+    if context is None or name in REFUSED_CODECS.get(output.format.name, ()):
+        return False
+    return not output.supported_codecs.isdisjoint((context.name, name))
+
+
+def _not_held(out_path: Path, stream: Stream) -> UnsupportedMedia:
+    container, codec = out_path.suffix[1:], codec_name(stream)
+    return UnsupportedMedia(f"{container} cannot hold sound in the codec {codec}.", container=container, codec=codec)
 
 
 def _add_copies(
@@ -165,7 +179,7 @@ def _add_copies(
         if stream.index in tracks.every:
             continue
         wanted = stream.type in ("video", "audio", "subtitle") and decodable(stream) and not is_picture(stream)
-        if not wanted or not _holds(output, stream):
+        if not wanted or not is_described(stream) or not _holds(output, stream):
             stream.discard = Discard.all
             what = "cover art" if stream.type == "video" and is_picture(stream) else stream.type
             tracks.warnings.append(f"Stream {stream.index} ({what}, {codec_name(stream)}) was left out.")

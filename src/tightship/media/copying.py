@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from fractions import Fraction
 
+from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
@@ -13,16 +16,33 @@ from tightship.media.seek import time_of
 _MAX_REORDER = 32
 #: Seconds that such pictures may add to a piece: 16 frames of a slow camera. Only broken timestamps reach further.
 _MAX_OVERHANG_S = 2
+#: Seconds by which a picture may be decoded before it is shown: 16 frames of a camera that takes one every four
+#: seconds. Damaged tables claim days, which MP4 cannot even express.
+_MAX_LEAD_S = 60
 
 
-def lengthen_last(packet: Packet[Stream], first_dts: int, until: Fraction) -> None:
+@dataclass(frozen=True)
+class Opening:
+    """Times of the first packet that was written, in ticks."""
+
+    pts: int
+    dts: int
+
+
+def lengthen_last(packet: Packet[Stream], opening: Opening, until: Fraction) -> None:
     """Make the last packet of a track last as long as its pictures do.
 
     MP4 measures a track in decoding times, which end earlier than the pictures where B-frames last unevenly long.
+
+    Args:
+        packet: The last one.
+        opening: When the track begins.
+        until: When its last picture ends, in seconds.
     """
     if packet.dts is None or packet.stream.container.format.name not in ("mp4", "mov"):
         return
-    packet.duration = max(packet.duration or 0, round(until / packet.time_base) - (packet.dts - first_dts))
+    shown = round(until / packet.time_base) - opening.pts
+    packet.duration = max(packet.duration or 0, shown - (packet.dts - opening.dts))
 
 
 class StreamCopy:
@@ -46,14 +66,17 @@ class StreamCopy:
         self._held: list[Packet[Stream]] = []
         self._undated: list[Packet[Stream]] = []
         self._latest: Packet[Stream] | None = None
-        self._first_dts = 0
+        self._opening = Opening(0, 0)
         self._last_dts: int | None = None
+        self._step = _least_step(source)
 
     def feed(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         """Return the packets to write now; usually the one given, or none."""
         at = time_of(packet)
         if at is None or self.done:
             return []
+        if packet.dts is not None and at - packet.dts * packet.time_base > _MAX_LEAD_S:
+            packet.dts = None
         if self.source.type == "video":
             chosen = self._feed_video(packet, at)
         elif self.source.type == "subtitle":
@@ -78,7 +101,7 @@ class StreamCopy:
         if last is None:
             return ready
         if self.source.type == "video":
-            lengthen_last(last, self._first_dts, self.duration)
+            lengthen_last(last, self._opening, self.duration)
         return [*ready, last]
 
     def _feed_video(self, packet: Packet[Stream], at: Fraction) -> list[Packet[Stream]]:
@@ -134,9 +157,9 @@ class StreamCopy:
     def _moved(self, packet: Packet[Stream]) -> Packet[Stream]:
         shift = round(self._begin / packet.time_base)
         dts = self._next_dts(packet, shift)
-        self._first_dts = dts if self._last_dts is None else self._first_dts
-        self._last_dts = dts
         packet.pts = max(dts, packet.pts - shift if packet.pts is not None else dts)
+        self._opening = Opening(packet.pts, dts) if self._last_dts is None else self._opening
+        self._last_dts = dts
         packet.dts = dts
         self.packets += 1
         self.duration = max(self.duration, (packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -147,5 +170,13 @@ class StreamCopy:
         """Return the decoding time to write: the packet's own, but always later than the one before."""
         own = packet.dts if packet.dts is not None or self._last_dts is not None else packet.pts
         if own is None:
-            return (self._last_dts or 0) + 1
-        return own - shift if self._last_dts is None else max(own - shift, self._last_dts + 1)
+            return (self._last_dts or 0) + self._step
+        return own - shift if self._last_dts is None else max(own - shift, self._last_dts + self._step)
+
+
+def _least_step(source: Stream) -> int:
+    """Return the ticks of the source by which decoding times must differ to do so in the result: MP4 counts sound in
+    samples.
+    """
+    rate = source.codec_context.sample_rate if isinstance(source, AudioStream) else 0
+    return max(1, math.ceil(1 / (rate * source.time_base))) if rate > 0 and source.time_base else 1

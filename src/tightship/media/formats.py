@@ -37,12 +37,26 @@ SUBTITLE_DECODERS = frozenset({
 
 DECODERS = VIDEO_DECODERS | AUDIO_DECODERS | SUBTITLE_DECODERS
 
+#: Codecs that FFmpeg says its muxers hold: it refuses them when it writes the header, or cannot read what it wrote.
+REFUSED_CODECS = {
+    "mov": frozenset({"vp8", "vp9", "av1", "rawvideo", "opus", "flac", "truehd"}),
+    "matroska": frozenset({"rawvideo"}),
+}
 #: Codecs that players of MP4 know. What was neither MP4 nor Matroska becomes MP4 when it holds nothing else.
 MP4_CODECS = frozenset({
     "h264", "hevc", "av1", "vp9", "mpeg4", "aac", "mp3", "ac3", "eac3", "opus", "flac", "alac",
 })  # fmt: skip
 #: Codecs that WebM may hold.
 WEBM_CODECS = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
+
+
+#: Video that is copied into a clip of each ending; other video is encoded again.
+COPIED_VIDEO = {
+    ".mp4": frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "vc1"}),
+    ".mov": frozenset({"h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores", "dnxhd", "h263"}),
+    ".mkv": frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg", "prores"}),
+    ".webm": frozenset({"vp8", "vp9", "av1"}),
+}
 
 
 def natural_suffix(container: str, codecs: Iterable[str], major_brand: str = "") -> str:

@@ -12,7 +12,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from tightship.errors import InvalidOptions, TightshipError
+from tightship.errors import CorruptMedia, InvalidOptions, TightshipError
 from tightship.media.fault import write_fault_of
 
 #: FFmpeg's muxer for each ending that a clip may have.
@@ -34,7 +34,8 @@ def open_output(path: Path) -> Iterator[OutputContainer]:
     muxer = MUXERS.get(path.suffix.lower())
     if muxer is None:
         raise InvalidOptions(f"A clip ends in {', '.join(MUXERS)}, not {path.suffix!r}.", suffix=path.suffix)
-    flags = {"movflags": "+faststart"} if muxer in ("mp4", "mov") else {}
+    # Normally strict, the muxer refuses sound that players take: MP3 of less than 16 kHz, for one.
+    flags = {"movflags": "+faststart", "strict": "unofficial"} if muxer in ("mp4", "mov") else {}
     fault: TightshipError | None = None
     try:
         output = av.open(str(path), mode="w", format=muxer, container_options=flags)
@@ -57,10 +58,13 @@ def mux(output: OutputContainer, packets: Sequence[Packet[Stream]]) -> None:
 
     Raises:
         DiskFull, OutputTooLarge, ConversionFailed: What the file system or the muxer refused.
+        CorruptMedia: A copied packet is damaged so that the muxer cannot rewrite it as its format wants it.
     """
     fault: TightshipError | None = None
     try:
         output.mux(packets)
+    except av.error.InvalidDataError as error:
+        fault = CorruptMedia("The file is damaged so that this part cannot be copied.", reason=str(error.strerror))
     except av.FFmpegError as error:
         fault = write_fault_of(error)
     if fault is not None:

@@ -13,11 +13,11 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from tightship.errors import VideoTooLong
-from tightship.media.copying import lengthen_last
+from tightship.media.copying import Opening, lengthen_last
 from tightship.media.limits import Limits
 
 #: Encoder for each muxer that cannot hold H.264; every other one gets libx264.
@@ -28,6 +28,8 @@ _SETTINGS = {
     "libx264": {"preset": "veryfast", "crf": "18", "rc-lookahead": "10"},
     "libvpx-vp9": {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1", "lag-in-frames": "0"},
 }
+#: What red, green and blue are turned into; encoders of 4:2:0 refuse, or mislabel, the source's own.
+_BT709 = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
 #: Encoder threads at most: each holds frames of its own.
 _MAX_THREADS = 4
 #: Frames per second where the source does not tell.
@@ -64,11 +66,12 @@ class StreamReencode:
         self._tick = source.time_base or Fraction(1, 90_000)
         self.target = _encoder(source, output, self._fps, self._tick, rotation_deg)
         self._scale = VideoReformatter()
+        self._colors = _BT709 if _is_rgb(source) else {}
         self._decoded = 0
         self._before: VideoFrame | None = None
         self._waiting: VideoFrame | None = None
         self._last_pts = -1
-        self._first_dts = 0
+        self._began = Opening(0, 0)
         self._durations: dict[int, int] = {}
 
     def feed(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
@@ -91,7 +94,7 @@ class StreamReencode:
         ready += self._encode(last, max(1, min(natural, until - (last.pts or 0))))
         ready += self._labelled(self.target.encode(None))
         if ready:
-            lengthen_last(ready[-1], self._first_dts, self.duration)
+            lengthen_last(ready[-1], self._began, self.duration)
         return ready
 
     def _decode(self, packet: Packet[Stream] | None) -> list[VideoFrame]:
@@ -160,7 +163,9 @@ class StreamReencode:
 
     def _encode(self, frame: VideoFrame, duration: int) -> list[Packet[Stream]]:
         context = self.target.codec_context
-        fitted = self._scale.reformat(frame, width=context.width, height=context.height, format=context.pix_fmt)
+        fitted = self._scale.reformat(
+            frame, width=context.width, height=context.height, format=context.pix_fmt, **self._colors
+        )
         fitted.pts, fitted.time_base = frame.pts, self._tick
         fitted.pict_type = 0  # the source's choice of key frames is not ours
         self._durations[frame.pts or 0] = duration
@@ -172,7 +177,8 @@ class StreamReencode:
             packet.duration = self._durations.pop(packet.pts or 0, packet.duration or 0)
             end = ((packet.pts or 0) + packet.duration) * packet.time_base
             self.duration = max(self.duration, end)
-            self._first_dts = (packet.dts or 0) if self.packets == 0 else self._first_dts
+            if self.packets == 0:
+                self._began = Opening(packet.pts or 0, packet.dts or 0)
             self.packets += 1
         return cast("list[Packet[Stream]]", packets)
 
@@ -195,10 +201,17 @@ def _encoder(
         context.sample_aspect_ratio = source.sample_aspect_ratio
     for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
         setattr(context, name, getattr(source.codec_context, name))
+    if _is_rgb(source):
+        context.colorspace, context.color_range = _BT709["dst_colorspace"], _BT709["dst_color_range"]
     if rotation_deg:
         # FFmpeg counts counter-clockwise.
         stream.set_display_rotation(-rotation_deg)
     return stream
+
+
+def _is_rgb(source: VideoStream) -> bool:
+    form = source.codec_context.format
+    return form is not None and (form.is_rgb or form.has_palette)
 
 
 def _pixel_format(source: VideoStream, encoder: str) -> str:

@@ -17,6 +17,9 @@ from tightship.errors import CorruptMedia, InvalidOptions
 #: Seconds before the wanted time at which the search begins, tried in turn: containers seek by decoding time or to the
 #: nearest block, and may land behind the key frame that is wanted. None is the start of the file.
 _BACK_OFFS_S: tuple[int | None, ...] = (0, 2, 10, 60, None)
+#: Seconds behind the wanted time in which a stream that was cut off at its head must have its first key frame:
+#: broadcasts have one every second or two, encoders' defaults end at 10 s.
+_FIRST_KEY_S = 60
 #: Microseconds before the start of a file that are sure to be before all of its packets.
 _BEFORE_START_US = 10_000_000
 #: Seconds by which sound may be stored before the picture it belongs to; players and muxers keep it below one.
@@ -48,10 +51,11 @@ def find_entry(container: InputContainer, stream: Stream, wanted: Fraction) -> E
         seek_to = None if back_off_s is None else wanted - back_off_s
         if not seek(container, seek_to):
             continue
-        key, last = _scan_keys(container, stream, wanted)
+        patience_s = _FIRST_KEY_S if back_off_s is None else 0
+        key, last = _scan_keys(container, stream, wanted, patience_s)
         if key is not None and key <= wanted:
             if last is not None and last <= wanted:
-                raise InvalidOptions(f"The media ends before the start of the cut, {float(wanted):.3f} s.")
+                raise InvalidOptions("The media ends before the start of the cut.")
             return Entry(key, None if seek_to is None else seek_to - INTERLEAVE_S)
         later = key if key is not None else later
     if later is None:
@@ -76,20 +80,28 @@ def _try_seek(container: InputContainer, at_us: int) -> bool:
     return True
 
 
-def _scan_keys(container: InputContainer, stream: Stream, wanted: Fraction) -> tuple[Fraction | None, Fraction | None]:
-    """Return the last key frame at or before `wanted` (or the first after it), and the end where it was met."""
+def _scan_keys(
+    container: InputContainer, stream: Stream, wanted: Fraction, patience_s: int
+) -> tuple[Fraction | None, Fraction | None]:
+    """Return the last key frame at or before `wanted` (or the first after it), and the end where it was met.
+
+    Where none is found, the scan goes on for `patience_s` behind `wanted`. Times far before the file's start are a
+    broken clock's, and not believed.
+    """
+    earliest = Fraction((container.start_time or 0) - _BEFORE_START_US, 1_000_000)
     best: Fraction | None = None
     end: Fraction | None = None
     with closing(packets_of(container, [stream])) as packets:
         for packet in packets:
             at = time_of(packet)
-            if at is None:
+            if at is None or at < earliest:
                 continue
             end = max(end or at, at + (packet.duration or 0) * packet.time_base)
             if packet.is_keyframe and (best is None or at <= wanted):
                 best = at
             decoded_at = at if packet.dts is None else packet.dts * packet.time_base
-            if decoded_at > wanted:
+            decoded_at = decoded_at if decoded_at >= earliest else at
+            if decoded_at > wanted and (best is not None or decoded_at > wanted + patience_s):
                 return best, None
     return best, end
 
@@ -111,6 +123,10 @@ def packets_of(
     except FFmpegError:
         if damage is not None:
             damage()
+    except IndexError:
+        # Some formats (FLV, MPEG) announce streams late. PyAV meets those at the end of the file, and stumbles; by then
+        # every packet has been given out.
+        return
 
 
 def time_of(packet: Packet[Stream]) -> Fraction | None:

@@ -18,6 +18,8 @@ MAX_GAP_S = 60.0
 MAX_RATE_FPS = 1000.0
 #: Seconds by which a damaged frame may come late without the clock being called broken.
 _LATE_S = 1.0
+#: Slots by which the length of a selection may be over a whole number of them, from arithmetic alone.
+_ROUNDING = 1e-6
 #: Packets read ahead of the decoder: H.264 and HEVC let a frame be stored at most 16 before it is shown.
 LOOK_AHEAD_PACKETS = 16
 #: Bytes read ahead at most, whatever their number: a packet of 8K video can have megabytes.
@@ -46,8 +48,14 @@ class Selection:
         return None if self.end_s is None else self.end_s - self.start_s
 
     def slot(self, position_s: float) -> int:
-        """Return the number of the slot for a time counted from `start_s`; negative before it."""
-        return math.floor(position_s * self.fps + EARLY * min(1.0, self.frame_s * self.fps))
+        """Return the number of the slot for a time counted from `start_s`; negative before it.
+
+        A frame just before the end counts for the last slot: one of its own would be on screen for no time.
+        """
+        number = math.floor(position_s * self.fps + EARLY * min(1.0, self.frame_s * self.fps))
+        if self.length_s is None or position_s >= self.length_s:
+            return number
+        return min(number, max(0, math.ceil(self.length_s * self.fps - _ROUNDING) - 1))
 
 
 class Timeline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
@@ -26,6 +27,15 @@ def main_video(container: InputContainer) -> VideoStream:
     return best
 
 
+def claimed_s(container: InputContainer) -> float | None:
+    """Return the seconds that the container claims to last; None where it claims nothing."""
+    if not container.duration:
+        return None
+    # Matroska counts from zero, wherever its first packet is.
+    offset = max(0, container.start_time or 0) if "matroska" in container.format.name else 0
+    return max(0, container.duration - offset) / 1_000_000
+
+
 def is_picture(stream: Stream) -> bool:
     """Tell whether a video stream is cover art or a thumbnail."""
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -38,6 +48,13 @@ def decodable(stream: Stream) -> bool:
     if context is None or context.name not in DECODERS:
         return False
     return stream.type != "video" or context.name in VIDEO_DECODERS
+
+
+def is_described(stream: Stream) -> bool:
+    """Tell whether it is known what no container can do without: the size of pictures, the sample rate of sound."""
+    if isinstance(stream, VideoStream):
+        return area_px(stream) > 0
+    return not isinstance(stream, AudioStream) or stream.codec_context.sample_rate > 0
 
 
 def codec_name(stream: Stream) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 
 from av.container import InputContainer
-from av.error import FFmpegError
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from tightship.media.limits import Limits
-from tightship.media.seek import seek
+from tightship.media.seek import packets_of, seek
 
 #: Frames per second below which a rate is called nonsense: one frame in 100 s is no longer a video.
 MIN_FPS = 0.01
@@ -123,16 +123,14 @@ def packet_rhythm(container: InputContainer, stream: VideoStream, limits: Limits
     """Return the rhythm that the next packets of the stream show; moves the container's position."""
     times: list[int] = []
     read_bytes = 0
-    try:
-        for count, packet in enumerate(container.demux(stream)):
+    # Damage is reported by what decodes; a rhythm can be told from the packets before it.
+    with closing(packets_of(container, [stream])) as packets:
+        for count, packet in enumerate(packets):
             if packet.pts is not None:
                 times.append(packet.pts)
             read_bytes += packet.size
             if len(times) >= RHYTHM_PACKETS or read_bytes >= RHYTHM_BYTES or count >= limits.scan_packets:
                 break
-    except FFmpegError:
-        # Damage is reported by what decodes; a rhythm can be told from the packets before it.
-        return packet_times_rhythm(times, stream.time_base, limits)
     return packet_times_rhythm(times, stream.time_base, limits)
 
 
@@ -165,14 +163,12 @@ def tail_duration_s(container: InputContainer, claimed_s: float, limits: Limits)
 def _read_times(container: InputContainer, limits: Limits) -> tuple[float | None, float | None, bool]:
     first_s: float | None = None
     end_s: float | None = None
-    try:
-        for count, packet in enumerate(container.demux()):
+    with closing(packets_of(container, list(container.streams))) as packets:
+        for count, packet in enumerate(packets):
             if packet.pts is not None:
                 at_s = float(packet.pts * packet.time_base)
                 first_s = at_s if first_s is None else min(first_s, at_s)
                 end_s = max(end_s or at_s, at_s + float((packet.duration or 0) * packet.time_base))
             if count >= limits.scan_packets:
                 return first_s, end_s, False
-    except FFmpegError:
-        return first_s, end_s, end_s is not None
     return first_s, end_s, True

@@ -78,7 +78,7 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
     """Write the GIF into the scratch folder and return what it is, its name under `output`."""
     from tightship.media import gif
     from tightship.media.guard import open_media
-    from tightship.media.stream import main_video
+    from tightship.media.stream import claimed_s, main_video
 
     chosen, limits = unpacked(GifOptions, options)
     path = attempt.scratch / "out.gif"
@@ -94,8 +94,7 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
         quality=chosen.quality,
     )
     with open_media(attempt.input_fd, limits) as container:
-        known_s = container.duration / 1_000_000 if container.duration else None
-        length_s = span_s(chosen, {"duration_s": known_s})
+        length_s = span_s(chosen, {"duration_s": claimed_s(container)})
         if length_s > limits.max_duration_s:
             raise VideoTooLong(
                 f"The part to convert lasts {length_s:.0f} s; the limit is {limits.max_duration_s:.0f} s.",

@@ -51,6 +51,20 @@ def test_slots_forgive_timestamps_rounded_to_milliseconds() -> None:
     assert taken([max(0.0, time_s) for time_s in times_s], 30, 1 / 30) == list(range(60))
 
 
+@pytest.mark.parametrize("phase_s", [0.0, 0.003, 0.017, 0.039])
+def test_there_are_no_more_frames_than_slots(phase_s: float) -> None:
+    """2.5 s at 8 a second are 20 frames, wherever between two frames the selection begins; the last counts as late."""
+    selection = Selection(8, 1.0, 3.5, 0.04)
+    times_s = [number * 0.04 + phase_s for number in range(63)]
+    slots = [selection.slot(time_s) for time_s in times_s if time_s < 2.5]
+    assert sorted(set(slots)) == list(range(20))
+
+
+def test_a_frame_behind_the_end_keeps_a_slot_of_its_own() -> None:
+    """It must not pass for a spare one, for with it the end is known to be reached."""
+    assert Selection(8, 1.0, 3.5, 0.04).slot(2.5) == 20
+
+
 def test_length_is_open_without_an_end() -> None:
     """A selection without an end has no length, one with an end has what lies between."""
     assert Selection(10, 2.0).length_s is None

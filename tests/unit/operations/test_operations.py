@@ -138,6 +138,18 @@ def test_copying_gets_a_second_per_megabyte(size_bytes: int, limit_s: float) -> 
     assert clip.OPERATION.limit_s(clip.ClipOptions(), {"size_bytes": size_bytes}) == limit_s
 
 
+@pytest.mark.parametrize(("codec", "container", "encodes"), [("h264", "mp4", False), ("prores", "mp4", True)])
+def test_a_container_that_cannot_hold_the_pictures_costs_as_much_as_exactness(
+    codec: str, container: str, encodes: bool
+) -> None:
+    """Encoding takes its time and memory whether it was asked for or not."""
+    picture = {"type": "video", "codec": codec, "coded_width": 1920, "coded_height": 1080}
+    media = {"container": "mov,mp4", "duration_s": 100.0, "size_bytes": 1_000, "streams": [picture]}
+    plain, exact = (clip.ClipOptions(container=container, exact=exact) for exact in (False, True))
+    for of in (clip.OPERATION.limit_s, clip.OPERATION.reservation_bytes):
+        assert (of(plain, media) == of(exact, media)) is encodes
+
+
 def test_the_limit_grows_with_the_media() -> None:
     """An hour of video gets more time than a minute, and a part only what the part needs."""
     hour = {"duration_s": 3600.0}
