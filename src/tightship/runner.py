@@ -23,6 +23,8 @@ from tightship.pool.vigil import Event
 from tightship.units import format_bytes
 
 Status = Literal["succeeded", "failed", "cancelled"]
+#: The operation that every other one begins with.
+PROBE = "info"
 
 
 @dataclass(frozen=True)
@@ -104,31 +106,69 @@ class Runner:
             cancel: Set it, from any thread, to cancel.
         """
         try:
-            operation = operation_named(name)
-            chosen = validate(operation, options or {})
+            validate(operation_named(name), options or {})
             if output is not None:
                 check_destination(output)
-            media, probed = self._probe(operation, source, cancel)
-            if probed is not None and probed.error is not None:
-                return _job(name, probed, None, {})
+            media: Mapping[str, Any] = {}
+            if name != PROBE:  # its length sets the deadline, its pictures the memory
+                probed = self.probe(source, cancel)
+                if probed.error is not None:
+                    return _job(name, probed, None, {})
+                media = probed.result or {}
+            return self.work(name, source, output, options, media, on_event=on_event, cancel=cancel)
+        except TightshipError as error:
+            return _refused(name, error)
+
+    def probe(self, source: Path, cancel: threading.Event | None = None) -> Outcome:
+        """Look at an input, in a slot and under a short deadline; the outcome's result is `MediaInfo` as plain JSON.
+
+        Raises:
+            TightshipError: No attempt could be made.
+        """
+        probe = operation_named(PROBE)
+        return self.pool.run(self._task(probe, validate(probe, {}), {}, source, None), cancel=cancel)
+
+    def work(
+        self,
+        name: str,
+        source: Path,
+        output: Path | None,
+        options: Mapping[str, Any] | None,
+        media: Mapping[str, Any],
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Job:
+        """Do what `run` does after its look at the input, which told `media`."""
+        try:
+            operation = operation_named(name)
+            chosen = validate(operation, options or {})
             try:
                 task = self._task(operation, chosen, media, source, output)
             except (AttributeError, KeyError, TypeError, ValueError) as nonsense:  # the probe's slot is not trusted
                 raise ConversionFailed(f"the look at the input gave nonsense: {nonsense}") from None
             return _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output, media)
         except TightshipError as error:
-            status: Status = "cancelled" if isinstance(error, Cancelled) else "failed"
-            return Job(name, status, None, (), None, error)
+            return _refused(name, error)
 
-    def _probe(
-        self, operation: Operation, source: Path, cancel: threading.Event | None
-    ) -> tuple[Mapping[str, Any], Outcome | None]:
-        """Look at the input first: its length sets the deadline, its pictures the memory."""
-        probe = operation_named("info")
-        if operation is probe:
-            return {}, None
-        outcome = self.pool.run(self._task(probe, validate(probe, {}), {}, source, None), cancel=cancel)
-        return outcome.result or {}, outcome
+    def reservation_bytes(self, name: str, options: Mapping[str, Any], media: Mapping[str, Any]) -> int:
+        """Return the memory that the operation declares for this input.
+
+        Raises:
+            InvalidOptions: The operation does not exist or does not take these options.
+            ConversionFailed: `media` is not what a probe tells.
+        """
+        operation = operation_named(name)
+        chosen = validate(operation, options)
+        try:
+            return int(operation.reservation_bytes(chosen, media))
+        except (AttributeError, KeyError, TypeError, ValueError) as nonsense:
+            raise ConversionFailed(f"the look at the input gave nonsense: {nonsense}") from None
+
+    def suffix(self, name: str, options: Mapping[str, Any], media: Mapping[str, Any]) -> str | None:
+        """Return the ending of the resulting file's name; None when the result is data alone."""
+        operation = operation_named(name)
+        return operation.suffix(validate(operation, options), media)
 
     def _task(
         self, operation: Operation, options: Any, media: Mapping[str, Any], source: Path, output: Path | None
@@ -151,7 +191,7 @@ class Runner:
         )
 
     def _deadline(self, operation: Operation, options: Any, media: Mapping[str, Any]) -> Deadline:
-        if operation.name == "info":
+        if operation.name == PROBE:
             return Deadline(self.config.probe_s, self.config.probe_s, self.config.probe_s)
         wanted_s = operation.limit_s(options, media)
         limit_s = min(max(wanted_s, self.config.min_work_s), self.config.max_work_s)
@@ -202,7 +242,11 @@ def _job(name: str, outcome: Outcome, output: Path | None, media: Mapping[str, A
     result = outcome.result
     if result is not None and output is not None:
         result = {**result, "output": str(output)}
-    about_input = (result if name == "info" else media) or {}
+    about_input = (result if name == PROBE else media) or {}
     warnings = [{"code": "input", "message": text} for text in about_input.get("warnings", ())]
     receipt = replace(outcome.receipt, name=name)
     return Job(name, status, result, (*warnings, *outcome.warnings), receipt, outcome.error)
+
+
+def _refused(name: str, error: TightshipError) -> Job:
+    return Job(name, "cancelled" if isinstance(error, Cancelled) else "failed", None, (), None, error)

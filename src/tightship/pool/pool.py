@@ -115,6 +115,16 @@ class Pool:
                     raise
         raise WorkerDied(f"{MAX_REPLACEMENTS} workers in a row died before they took on {task.name}")
 
+    def recycle(self, pid: int) -> bool:
+        """End an idle slot, to get its memory back; False when it is not idle any more."""
+        with self._changed:
+            slot = next((slot for slot in self._idle if slot.pid == pid), None)
+            if slot is not None:
+                self._idle.remove(slot)
+        if slot is not None:
+            self._account(slot, "recycled")
+        return slot is not None
+
     def slots(self) -> tuple[SlotReport, ...]:
         """Return what each slot is doing."""
         with self._changed:

@@ -1,0 +1,270 @@
+"""From the line to the slots: claim jobs, run them, bring back what came of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tightship.core.governor import Budget, Recycle, SlotState, State, decide
+from tightship.core.peak_share import PeakShares
+from tightship.core.receipt import Receipt
+from tightship.core.scratch import remove_tree
+from tightship.errors import Cancelled, ConversionFailed, StaleClaim, TightshipError
+from tightship.pool.messages import Partial, Progress
+from tightship.pool.vigil import Event
+from tightship.runner import Job, Runner
+from tightship.store.record import Claim, Renewal
+from tightship.store.store import Store
+
+#: Longest sleep of a thread that has no work, in seconds: what another process lets in is found by then.
+IDLE_S = 1.0
+#: How often progress is written down, in seconds.
+PROGRESS_EVERY_S = 1.0
+#: How often leases are renewed and time's work is done, in seconds; oftener where leases are short.
+KEEP_EVERY_S = 5.0
+
+_log = logging.getLogger("tightship")
+
+
+@dataclass
+class _Engagement:
+    """A job that this process works on."""
+
+    claim: Claim
+    cancel: threading.Event = field(default_factory=threading.Event)
+    lost: bool = False
+    began_s: float = field(default_factory=time.monotonic)
+    reported_s: float = 0.0
+
+
+class Dispatcher:
+    """Work through the store's line until closed.
+
+    Args:
+        store: Where jobs wait.
+        runner: Runs them in slots; its pool should have one slot more than the store lets run, for looking at inputs.
+        budget: What all slots together may hold; jobs are admitted up to its soft line.
+        results: Folder for results on their way into the store, on its file system.
+    """
+
+    def __init__(self, store: Store, runner: Runner, budget: Budget, results: Path) -> None:
+        self._store = store
+        self._runner = runner
+        self._budget = budget
+        self._results = results
+        self._shares = PeakShares()
+        self._changed = threading.Condition()
+        self._engaged: dict[str, _Engagement] = {}
+        self._stopping = False
+        self._handing_back = False
+        owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        keep_s = min(KEEP_EVERY_S, store.config.lease_s / 3)
+        work = [self._loop(f"run-{number}", owner, self._run_next) for number in range(store.config.max_running)]
+        keep = self._loop("keep", owner, self._keep, keep_s)
+        self._threads = [*work, self._loop("probe", owner, self._probe_next), keep]
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in self._threads:
+            thread.start()
+
+    def ring(self) -> None:
+        """Say that there is work: nobody sleeps longer."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def cancel(self, job_id: str) -> None:
+        """Stop an attempt that runs in this process, now; the store has been told before."""
+        with self._changed:
+            engagement = self._engaged.get(job_id)
+        if engagement is not None:
+            engagement.cancel.set()
+
+    def close(self, grace_s: float) -> None:
+        """Take on nothing more, give what runs `grace_s` to end, then hand it back; a second call does nothing."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._engaged, timeout=grace_s)
+            self._handing_back = True
+            for engagement in self._engaged.values():
+                engagement.cancel.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    # --- the threads -----------------------------------------------------------------------------
+
+    def _loop(self, name: str, owner: str, turn: Callable[[str], bool], pause_s: float = IDLE_S) -> threading.Thread:
+        def work() -> None:
+            while not self._stopping:
+                try:
+                    busy = turn(owner)
+                except TightshipError as fault:  # the store is busy, the disk full, no worker starts: later, then
+                    _log.warning("%s: %s", name, fault.public_message)
+                    busy = False
+                except Exception:  # noqa: BLE001 - it is logged, and one failed turn must not end the service
+                    _log.exception("%s: a turn failed", name)
+                    busy = False
+                with self._changed:
+                    if not busy and not self._stopping:
+                        self._changed.wait(pause_s)
+
+        return threading.Thread(target=work, name=f"tightship-{name}", daemon=True)
+
+    def _run_next(self, owner: str) -> bool:
+        self._make_room()
+        claim = self._store.claim(owner, self._budget.soft_bytes)
+        if claim is None:
+            return False
+        with self._engagement(claim) as engagement:
+            self._run(engagement)
+        self.ring()
+        return True
+
+    def _probe_next(self, owner: str) -> bool:
+        claim = self._store.claim_probe(owner, self._budget.soft_bytes)
+        if claim is None:
+            return False
+        with self._engagement(claim) as engagement, suppress(StaleClaim):
+            self._probe(engagement)
+        self.ring()
+        return True
+
+    def _keep(self, _owner: str) -> bool:
+        with self._changed:
+            engaged = list(self._engaged.values())
+        for engagement in engaged:
+            self._renew(engagement, None)
+        self._store.sweep()
+        return False
+
+    # --- one job ---------------------------------------------------------------------------------
+
+    def _probe(self, engagement: _Engagement) -> None:
+        claim = engagement.claim
+        job = claim.job
+        try:
+            if job.source_digest is None:
+                raise ConversionFailed("the job has no input")
+            outcome = self._runner.probe(self._store.blobs.path(job.source_digest), engagement.cancel)
+            media = outcome.unwrap()
+            declared_bytes = self._runner.reservation_bytes(job.operation, job.options, media)
+        except TightshipError as error:
+            if self._handing_back and isinstance(error, Cancelled):
+                self._store.hand_back(claim)
+            else:
+                self._store.refuse(claim, error)
+            return
+        with self._changed:
+            reserved_bytes = self._shares.reservation_bytes(job.operation, declared_bytes)
+        self._store.probed(claim, media, reserved_bytes)
+
+    def _run(self, engagement: _Engagement) -> None:
+        claim, job = engagement.claim, engagement.claim.job
+        output = self._results / f"{job.id}-{claim.fence}"
+        media = job.media or {}
+        try:
+            has_file = self._runner.suffix(job.operation, job.options, media) is not None
+            done = self._runner.work(
+                job.operation,
+                self._store.blobs.path(job.source_digest or ""),
+                output if has_file else None,
+                job.options,
+                media,
+                on_event=lambda event: self._heard(engagement, event),
+                cancel=engagement.cancel,
+            )
+            with suppress(StaleClaim):  # another has the job by now, and its result counts
+                self._bring_back(engagement, done, output)
+        finally:
+            remove_tree(output)
+
+    def _bring_back(self, engagement: _Engagement, done: Job, output: Path) -> None:
+        claim = engagement.claim
+        receipt = done.receipt or Receipt(
+            done.operation, "attempt", "failed", done.error.code if done.error else None, 0.0
+        )
+        if engagement.lost:
+            return
+        if done.error is not None:
+            if self._handing_back and isinstance(done.error, Cancelled):
+                self._store.hand_back(claim)
+            else:
+                self._store.fail(claim, done.error, receipt)
+            return
+        self._learn(claim, receipt)
+        result = {name: value for name, value in (done.result or {}).items() if name != "output"}
+        try:
+            if output.exists():
+                with self._store.blobs.put_file(output) as blob:
+                    self._store.finish(claim, result, receipt, result_blob=blob, warnings=done.warnings)
+            else:
+                self._store.finish(claim, result, receipt, warnings=done.warnings)
+        except StaleClaim:
+            raise
+        except TightshipError as error:
+            self._store.fail(claim, error, receipt)
+
+    def _learn(self, claim: Claim, receipt: Receipt) -> None:
+        job = claim.job
+        if receipt.peak_bytes is None or job.media is None:
+            return
+        declared_bytes = self._runner.reservation_bytes(job.operation, job.options, job.media)
+        with self._changed:
+            self._shares.add(job.operation, declared_bytes, receipt.peak_bytes)
+
+    def _heard(self, engagement: _Engagement, event: Event) -> None:
+        if isinstance(event, Partial):
+            with suppress(StaleClaim):
+                self._store.append_partial(engagement.claim, event.payload)
+        elif time.monotonic() - engagement.reported_s >= PROGRESS_EVERY_S:
+            engagement.reported_s = time.monotonic()
+            self._renew(engagement, progress_of(event, time.monotonic() - engagement.began_s))
+
+    def _renew(self, engagement: _Engagement, progress: Mapping[str, Any] | None) -> None:
+        renewal = self._store.renew(engagement.claim, progress)
+        if renewal is not Renewal.KEPT:
+            engagement.lost = renewal is Renewal.LOST
+            engagement.cancel.set()
+
+    # --- the memory ------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        """Let go of idle slots when all of them together are over the budget's soft line."""
+        pool = self._runner.pool
+        slots = tuple(
+            SlotState(slot.pid, slot.busy, slot.held_bytes, slot.baseline_bytes, 0, pool.ceiling_bytes, slot.jobs_done)
+            for slot in pool.slots()
+        )
+        for decision in decide(State(self._budget, slots)):
+            if isinstance(decision, Recycle):
+                pool.recycle(decision.slot)
+
+    @contextmanager
+    def _engagement(self, claim: Claim) -> Iterator[_Engagement]:
+        """Keep a claim where renewals, cancels and the end of the service find it."""
+        engagement = _Engagement(claim)
+        with self._changed:
+            self._engaged[claim.job.id] = engagement
+        try:
+            yield engagement
+        finally:
+            with self._changed:
+                del self._engaged[claim.job.id]
+                self._changed.notify_all()
+
+
+def progress_of(event: Progress, elapsed_s: float) -> dict[str, Any]:
+    """Return progress as people read it: the share that is done, and how long the rest may take."""
+    share = min(1.0, event.done / event.total) if event.total else None
+    eta_s = round(elapsed_s * (1 - share) / share, 1) if share else None
+    return {"fraction": share, "done": event.done, "total": event.total, "unit": event.unit, "eta_s": eta_s}
