@@ -13,7 +13,7 @@ import pytest
 import tightship
 
 PUBLIC = {
-    *("Budget", "Config", "Job", "Ledger", "Pool", "PoolConfig", "Receipt", "Result", "Runner", "Scope"),
+    *("Budget", "Client", "Config", "Job", "Ledger", "Pool", "PoolConfig", "Receipt", "Result", "Runner", "Scope"),
     *("TightshipError", "Verdict", "convert_video_to_gif", "extract_video_segment", "get_video_info"),
     *("open_runner", "verdict"),
 }
