@@ -63,7 +63,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(FOR_USE): $(VENV)/.made pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[media]'
+	$(BIN)/pip install --quiet --editable '.[server]'
 	@# What a worker imports it may not write: without this every start would compile it again.
 	$(BIN)/python -m compileall -q src
 	@touch $@
