@@ -176,7 +176,7 @@ class Dispatcher:
             has_file = self._runner.suffix(job.operation, job.options, media) is not None
             done = self._runner.work(
                 job.operation,
-                self._store.blobs.path(job.source_digest or ""),
+                None if job.source_digest is None else self._store.blobs.path(job.source_digest),
                 output if has_file else None,
                 job.options,
                 media,

@@ -131,7 +131,7 @@ class Runner:
     def work(
         self,
         name: str,
-        source: Path,
+        source: Path | None,
         output: Path | None,
         options: Mapping[str, Any] | None,
         media: Mapping[str, Any],
@@ -171,7 +171,7 @@ class Runner:
         return operation.suffix(validate(operation, options), media)
 
     def _task(
-        self, operation: Operation, options: Any, media: Mapping[str, Any], source: Path, output: Path | None
+        self, operation: Operation, options: Any, media: Mapping[str, Any], source: Path | None, output: Path | None
     ) -> Task:
         reserved_bytes = operation.reservation_bytes(options, media)
         if reserved_bytes > self.pool.ceiling_bytes:

@@ -72,7 +72,7 @@ class BlobStore:
                 if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
                     raise OutputUnwritable(f"{path.name} is not a plain file with a single name")
                 same_disk = found.st_dev == self._incoming.stat().st_dev
-                with self._moved(path) if same_disk else self.open_upload(found.st_size) as upload:
+                with self._moved(path, fd) if same_disk else self.open_upload(found.st_size) as upload:
                     if not same_disk:
                         _copy(fd, upload)
                         path.unlink()
@@ -81,13 +81,13 @@ class BlobStore:
                 os.close(fd)
 
     @contextmanager
-    def _moved(self, path: Path) -> Iterator[Upload]:
+    def _moved(self, path: Path, fd: int) -> Iterator[Upload]:
         here = self._incoming / secrets.token_hex(16)
+        held_fd = os.dup(fd)
+        fcntl.flock(held_fd, fcntl.LOCK_SH)  # before it is where a sweep would find it
         path.rename(here)
-        fd = os.open(here, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        fcntl.flock(fd, fcntl.LOCK_SH)
-        os.fchmod(fd, 0o600)
-        with Upload(self._place, here, fd, os.fstat(fd).st_size) as upload:
+        os.fchmod(held_fd, 0o600)
+        with Upload(self._place, here, held_fd, os.fstat(held_fd).st_size) as upload:
             upload.digest_what_is_there()
             yield upload
 

@@ -234,3 +234,20 @@ def test_no_descriptor_is_left(blobs: BlobStore, tmp_path: Path) -> None:
         blobs.sweep_uploads()
 
     assert procfs.fds(os.getpid()) == before
+
+
+def test_a_sweep_spares_a_file_that_is_being_moved_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that comes right after the file has its place among the uploads leaves it there."""
+    blobs = BlobStore(tmp_path / "blobs")
+    (tmp_path / "result").write_bytes(b"GIF89a")
+    rename = Path.rename
+
+    def rename_and_sweep(path: Path, target: Path) -> Path:
+        moved = rename(path, target)
+        blobs.sweep_uploads()
+        return moved
+
+    monkeypatch.setattr(Path, "rename", rename_and_sweep)
+
+    with blobs.put_file(tmp_path / "result") as blob:
+        assert blobs.path(blob.digest).read_bytes() == b"GIF89a"
