@@ -9,36 +9,53 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
 
+import tightship.http.fault  # noqa: F401 - its errors belong on the page
 from tightship.cli.app import app
-from tightship.config import Config
-from tightship.core.governor import RecyclePolicy
+from tightship.config import BUDGET, HTTP, JOBS, MEDIA, SLOT, Config
+from tightship.core.environment import Family
+from tightship.core.governor import HARD_SHARE, SOFT_SHARE, Budget, RecyclePolicy
 from tightship.core.restart import RestartIntensity
 from tightship.errors import every_error
+from tightship.http.config import HttpConfig
 from tightship.media.limits import Limits
 from tightship.pool.config import PoolConfig
 from tightship.pool.confinement import Confinement
 from tightship.runner import RunnerConfig
+from tightship.service import ServiceConfig
+from tightship.store.config import StoreConfig
 from tightship.units import format_bytes, format_seconds
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by scripts/generate_docs.py (`make docs`) from the code: change it there. -->"
-#: Every settings class, the outermost first, with the path by which a `Config` reaches it.
-SETTINGS = (
-    (Config, "config"),
-    (PoolConfig, "config.pool"),
-    (RecyclePolicy, "config.pool.recycling"),
-    (RestartIntensity, "config.pool.restarts"),
-    (Confinement, "config.pool.confinement"),
-    (RunnerConfig, "config.runner"),
-    (Limits, "config.runner.limits"),
+#: Every settings class, the outermost first, with the path by which a program reaches it; then the variables of the
+#: environment that set its fields, and the path to it from the class that those variables begin at.
+SETTINGS: tuple[tuple[type, str, Family | None, str], ...] = (
+    (Config, "config", None, ""),
+    (PoolConfig, "config.pool", SLOT, ""),
+    (RecyclePolicy, "config.pool.recycling", SLOT, "recycling."),
+    (RestartIntensity, "config.pool.restarts", SLOT, "restarts."),
+    (Confinement, "config.pool.confinement", SLOT, "confinement."),
+    (RunnerConfig, "config.runner", MEDIA, ""),
+    (Limits, "config.runner.limits", MEDIA, "limits."),
+    (ServiceConfig, "service", None, ""),
+    (Budget, "service.budget", BUDGET, ""),
+    (StoreConfig, "service.store", JOBS, "store."),
+    (HttpConfig, "http", HTTP, ""),
 )
+#: Defaults that depend on the machine.
+COMPUTED = {
+    (Budget, "soft_bytes"): f"{SOFT_SHARE:.0%} of the machine's limit",
+    (Budget, "hard_bytes"): f"{HARD_SHARE:.0%} of the machine's limit",
+}
+#: Variables of fields that stand in another class than the one that the variables begin at.
+ELSEWHERE = {(ServiceConfig, "drain_s"): JOBS.variables()["drain_s"], (Config, "home"): "TIGHTSHIP_HOME"}
 UNITS = {"bytes": "bytes", "s": "seconds", "fps": "frames per second", "pixels": "pixels", "share": "share, 0 to 1"}
 
 
@@ -69,19 +86,32 @@ def _first(kind: type) -> str:
 def settings_page() -> str:
     """Return the page of every setting."""
     intro = """\
-        Settings are frozen dataclasses, composed: `Config(home, pool=PoolConfig(slots=2))`. All but the home folder
-        have a default, and `default_home()` gives that one: the environment variable `TIGHTSHIP_HOME`, else `tightship`
-        in the user's folder for state (`XDG_STATE_HOME`, by default `~/.local/state`)."""
-    parts = []
-    for kind, path in SETTINGS:
-        effects = _effects(kind)
-        rows = [
-            (f"`{field.name}`", _default(field), _unit(field.name), effects[field.name])
-            for field in fields(kind)  # type: ignore[arg-type]
-        ]
-        table = _table(("Name", "Default", "Unit", "Effect"), rows)
-        parts.append(f"## {kind.__name__}\n\n`{path}`: {_lowered(_first(kind))}\n\n{table}")
-    return _page("Settings", intro, "\n".join(parts))
+        Settings are frozen dataclasses, composed: `Config(home, pool=PoolConfig(slots=2))`. The command line reads them
+        from the environment: each row names its variable. Sizes are written `512 MiB`, durations `90 s` or `1:30`,
+        lists with commas, and `none` where None is meant; an empty variable counts as none at all. A name that begins
+        like these and sets nothing is refused, and so is a value that cannot be used. `TIGHTSHIP_BUDGET_*`,
+        `TIGHTSHIP_JOBS_*` and `TIGHTSHIP_HTTP_*` are for `tightship serve`. In a program,
+        `Config.from_environment(os.environ)` and `tightship.config.service_config(os.environ)` read the same.
+
+        The home folder is `TIGHTSHIP_HOME`, else `tightship` in the user's folder for state (`XDG_STATE_HOME`, by
+        default `~/.local/state`). `TIGHTSHIP_URL` and `TIGHTSHIP_API_KEY` name the server for `tightship jobs`."""
+    return _page("Settings", intro, "\n".join(_settings_of(*each) for each in SETTINGS))
+
+
+def _settings_of(kind: type, path: str, family: Family | None, inside: str) -> str:
+    effects, variables = _effects(kind), family.variables() if family else {}
+    rows = [
+        (f"`{field.name}`", _variable(kind, field.name, variables, inside), _default(kind, field), _unit(field.name),
+         effects[field.name])
+        for field in fields(kind)  # type: ignore[arg-type]
+    ]  # fmt: skip
+    table = _table(("Name", "Variable", "Default", "Unit", "Effect"), rows)
+    return f"## {kind.__name__}\n\n`{path}`: {_lowered(_first(kind))}\n\n{table}"
+
+
+def _variable(kind: type, name: str, variables: Mapping[str, str], inside: str) -> str:
+    variable = ELSEWHERE.get((kind, name)) or variables.get(f"{inside}{name}")
+    return f"`{variable}`" if variable else ""
 
 
 def _effects(kind: type) -> dict[str, str]:
@@ -118,7 +148,9 @@ def _from_comments(source: str) -> Iterator[tuple[str, str]]:
             yield node.target.id, _joined(" ".join(comment))
 
 
-def _default(field: Field[Any]) -> str:
+def _default(kind: type, field: Field[Any]) -> str:
+    if (kind, field.name) in COMPUTED:
+        return COMPUTED[kind, field.name]
     if field.default_factory is not MISSING:
         made = field.default_factory()
         return f"see [{type(made).__name__}](#{type(made).__name__.lower()})" if is_dataclass(made) else f"`{made!r}`"
@@ -144,8 +176,17 @@ def cli_page() -> str:
     """Return the page of every command."""
     root: Any = get_command(app)
     shared = _options([param for param in root.params if not param.hidden])
-    commands = "\n".join(_command(command, f"tightship {name}") for name, command in root.commands.items())
+    commands = "\n".join(_commands(root, "tightship"))
     return _page("Command line", _told(root), f"{shared}\n{commands}")
+
+
+def _commands(group: Any, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if not hasattr(command, "commands"):
+            yield _command(command, f"{path} {name}")
+            continue
+        yield f"## {path} {name}\n\n{_told(command)}\n"
+        yield from _commands(command, f"{path} {name}")
 
 
 def _command(command: Any, path: str) -> str:

@@ -10,7 +10,10 @@ Detail = str | int | float | bool | None
 
 
 #: Which extra installs which optional module.
-EXTRAS = {"alembic": "server", "annotated_types": "media", "av": "media", "pydantic": "media", "sqlalchemy": "server"}
+EXTRAS = {
+    **dict.fromkeys(("annotated_types", "av", "pydantic"), "media"),
+    **dict.fromkeys(("alembic", "fastapi", "httpx", "prometheus_client", "sqlalchemy", "uvicorn"), "server"),
+}
 
 
 class TightshipError(Exception):
@@ -227,6 +230,12 @@ class SlotsUnavailable(TightshipError):
     """Workers keep dying at start, so no new ones are started for a while."""
 
     code, http_status, retryable = "slots_unavailable", 503, True
+
+
+class ServerUnreachable(TightshipError):
+    """The server does not answer, or its answer broke off."""
+
+    code, http_status, retryable = "server_unreachable", 503, True
 
 
 class PlatformUnsupported(TightshipError):

@@ -23,7 +23,12 @@ HARD_SHARE = 0.85
 
 @dataclass(frozen=True)
 class Budget:
-    """The memory of all slots together: under `soft_bytes` jobs are admitted, over `hard_bytes` slots are killed."""
+    """The memory of all slots together.
+
+    Args:
+        soft_bytes: Up to here jobs are admitted, by what they reserve.
+        hard_bytes: Over this slots are killed.
+    """
 
     soft_bytes: int
     hard_bytes: int

@@ -1,0 +1,39 @@
+"""Whether the server lives, whether it takes work, and what it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from tightship.errors import TightshipError
+from tightship.http.state import AppState
+
+
+def health_routes(state: AppState) -> APIRouter:
+    """Return the routes for whoever keeps an eye on the server."""
+    router = APIRouter(prefix="/health")
+
+    @router.get("/live")
+    async def live() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "live"}
+
+    @router.get("/ready", responses={503: {"description": "Send work elsewhere."}})
+    async def ready() -> Response:
+        """Whether work is taken: the server is not stopping, and its database answers."""
+        if state.draining.is_set():
+            return JSONResponse({"status": "draining"}, 503)
+        try:
+            await state.call(state.service.store.load)
+        except TightshipError as error:
+            return JSONResponse({"status": error.code}, 503)
+        return JSONResponse({"status": "ready"})
+
+    @router.get("/memory")
+    async def memory() -> dict[str, Any]:
+        """What is held, by whom, and how much may be."""
+        return await state.call(state.service.memory)
+
+    return router

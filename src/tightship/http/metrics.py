@@ -1,0 +1,85 @@
+"""`GET /metrics`: what the service holds and does, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tightship.http.state import AppState
+from tightship.service import Service
+
+_PLAIN = (
+    ("reserved_bytes", "Memory that jobs at work are admitted by."),
+    ("running", "Jobs that run, in all processes."),
+    ("probing", "Inputs that are looked at, in all processes."),
+    ("disk_free_bytes", "Free bytes of the disk that holds the files."),
+)
+_SLOT = (
+    ("held_bytes", "Memory that a slot held when it was last looked at."),
+    ("baseline_bytes", "Memory that a slot held when it was new."),
+    ("busy", "Whether a slot works."),
+    ("jobs_done", "Attempts since a slot was started."),
+)
+
+
+def metrics_routes(state: AppState) -> APIRouter:
+    """Return the route that Prometheus reads."""
+    router = APIRouter()
+    state.meters.registry.register(ServiceCollector(state.service))
+
+    @router.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """What the service holds and does, in Prometheus' text format."""
+        text = await state.call(generate_latest, state.meters.registry)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router
+
+
+class ServiceCollector(Collector):
+    """Read the service when it is asked, and never else."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> list[Metric]:
+        """Say nothing beforehand: a look at the service only to register would come too early."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what the service holds now."""
+        yield from families(self._service.memory())
+
+
+def families(memory: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield the metrics of what `Service.memory` tells."""
+    yield _family("jobs", "Jobs by status.", "status", memory["queue"])
+    budget = {"soft": memory["budget"]["soft_bytes"], "hard": memory["budget"]["hard_bytes"]}
+    yield _family("budget_bytes", "Memory that all slots together may hold.", "line", budget)
+    for name, meaning in _PLAIN:
+        yield GaugeMetricFamily(f"tightship_{name}", meaning, value=float(memory[name]))
+    for name, value in memory["server"].items():
+        if value is not None:
+            yield GaugeMetricFamily(f"tightship_server_{name}", f"The server's own {name}.", value=float(value))
+    if memory["pressure"] is not None:
+        yield GaugeMetricFamily(
+            "tightship_memory_pressure_percent",
+            "Share of the last ten seconds in which work waited for memory.",
+            value=float(memory["pressure"]),
+        )
+    for name, meaning in _SLOT:
+        values = {str(number): slot.get(name) for number, slot in enumerate(memory["slots"])}
+        yield _family(f"slot_{name}", meaning, "slot", values)
+
+
+def _family(name: str, meaning: str, label: str, values: Mapping[str, float | None]) -> Metric:
+    family = GaugeMetricFamily(f"tightship_{name}", meaning, labels=[label])
+    for key, value in values.items():
+        if value is not None:
+            family.add_metric([key], float(value))
+    return family

@@ -1,0 +1,95 @@
+"""Every error as a problem document.
+
+Source: RFC 9457. The type is `about:blank`, so that the title is the status' own phrase; `code` tells faults apart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from tightship.errors import TightshipError
+from tightship.http.fault import Unauthenticated
+
+MEDIA_TYPE = "application/problem+json"
+#: Seconds after which to come again, where the fault itself does not know.
+RETRY_AFTER_S = 5
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+_OWN = frozenset({"type", "title", "status", "detail", "code"})
+
+
+def problem(error: TightshipError) -> Response:
+    """Return the response that tells an error of ours."""
+    headers: dict[str, str] = {}
+    if error.http_status == 503:
+        after_s = error.details.get("retry_after_s")
+        headers["Retry-After"] = str(math.ceil(float(after_s)) if after_s else RETRY_AFTER_S)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.http_status == 416:
+        headers["Content-Range"] = f"bytes */{error.details.get('size_bytes')}"
+    return document(error.http_status, error.code, error.public_message, error.details, headers)
+
+
+def document(
+    status: int,
+    code: str,
+    detail: str,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem document; details never replace its own members."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **{name: value for name, value in (details or {}).items() if name not in _OWN},
+    }
+    return Response(json.dumps(body), status, {"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def tell_every_error(app: FastAPI) -> None:
+    """Have the application answer every error, known or not, with a problem document."""
+    app.add_exception_handler(TightshipError, _ours)
+    app.add_exception_handler(HTTPException, _of_status)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, TightshipError)
+    return problem(error)
+
+
+async def _of_status(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "malformed_request")
+    return document(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return document(422, "invalid_options", f"{name}: {first['msg']}", {"option": name})
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    # Nobody is there to read it.
+    return Response(status_code=400)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    # The traceback goes to the log, never to a stranger.
+    return document(500, "internal", "something went wrong inside the server; its log says what")

@@ -1,0 +1,203 @@
+"""From a form to a job: the seat first, then the file, straight to the disk.
+
+Fields and file come in any order. When the operation comes first, the seat is taken for the very request. When the file
+comes first, the seat is taken without knowing what for, and becomes a request of the same length when the form ends.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from tightship.core.clock import Clock, SystemClock
+from tightship.errors import InvalidOptions, MediaTooLarge, SeatLost
+from tightship.http.fault import MalformedRequest
+from tightship.http.form import OVERHEAD_BYTES, FormEvent, FormParser, PartBegan, PartData
+from tightship.http.signature import HEAD_BYTES, check_signature
+from tightship.operations.registry import operation_named
+from tightship.runner import validate
+from tightship.store.record import JobRecord
+from tightship.store.request import Request
+from tightship.store.seat import Seat
+from tightship.store.store import Store
+from tightship.store.upload import Upload
+from tightship.units import format_bytes
+
+#: Longest text field, in bytes: the store keeps options of 64 KiB.
+MAX_FIELD_BYTES = 64 * 2**10
+FIELDS = frozenset({"operation", "options"})
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What the request's headers tell.
+
+    Raises:
+        MediaTooLarge: More is announced than is taken.
+    """
+
+    content_type: str | None
+    content_bytes: int | None
+    idempotency_key: str | None
+    limit_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.content_bytes is not None and self.content_bytes > self.limit_bytes + OVERHEAD_BYTES:
+            raise MediaTooLarge(
+                f"the upload has {format_bytes(self.content_bytes)}; at most {format_bytes(self.limit_bytes)} may come",
+                size_bytes=self.content_bytes,
+                limit_bytes=self.limit_bytes,
+            )
+
+
+class Reception:
+    """One upload on its way in. It does not read the network, and each call may wait for the disk.
+
+    Leaving the block leaves nothing behind, unless it was finished.
+    """
+
+    def __init__(self, store: Store, announced: Announcement, clock: Clock | None = None) -> None:
+        self._store = store
+        self._announced = announced
+        self._clock = clock or SystemClock()
+        self._form = FormParser(announced.content_type)
+        self._open = ExitStack()
+        self._fields: dict[str, bytearray] = {}
+        self._part: PartBegan | None = None
+        self._source_name: str | None = None
+        self._head: bytearray | None = None
+        self._seat: Seat | None = None
+        self._seated_for: Request | None = None
+        self._renewed_s = 0.0
+        self._upload: Upload | None = None
+        #: The job that the idempotency key already names: nothing more needs to be read.
+        self.known: JobRecord | None = None
+
+    def feed(self, piece: bytes) -> None:
+        """Take in the next piece of the form.
+
+        Raises:
+            QueueFull, DiskFull, IdempotencyConflict: The seat could not be taken.
+            UnsupportedMedia, MediaTooLarge: The file is not taken.
+            InvalidOptions, MalformedRequest: The fields are not right.
+            SeatLost: The upload had stopped coming for too long.
+        """
+        for event in self._form.feed(piece):
+            if self.known is not None:
+                return
+            self._take(event)
+        self._renew()
+
+    def finish(self) -> JobRecord:
+        """Return the job that the form asked for; raises what `feed` does."""
+        if self.known is not None:
+            return self.known
+        if not self._form.ended:
+            raise MalformedRequest("the form ends before its last boundary")
+        request = self._request()
+        if self._upload is None or self._seat is None:
+            raise InvalidOptions("the form has no file", option="file")
+        blob = self._upload.commit()
+        if self._seated_for is not None and self._seated_for.digest() == request.digest():
+            return self._seat.commit(blob)
+        if not self._seat.renew():
+            raise SeatLost("the upload took longer than its place in the queue was kept; send it again")
+        self._seat.cancel()
+        return self._store.submit(request, blob)
+
+    def close(self) -> None:
+        """Let go of the file and the seat; doing so again changes nothing."""
+        self._open.close()
+
+    def _take(self, event: FormEvent) -> None:
+        if isinstance(event, PartBegan):
+            self._begin(event)
+        elif isinstance(event, PartData):
+            assert self._part is not None
+            if self._part.name == "file":
+                self._write(event.data)
+            else:
+                self._add(self._part.name, event.data)
+        elif self._head is not None:
+            self._admit_file()
+
+    def _begin(self, part: PartBegan) -> None:
+        if part.name != "file" and part.name not in FIELDS:
+            raise InvalidOptions(f"the form has no field {part.name[:40]!r}; it has operation, options, file")
+        if part.name in self._fields or (part.name == "file" and self._seat is not None):
+            raise InvalidOptions(f"the form has more than one {part.name}", option=part.name)
+        self._part = part
+        if part.name != "file":
+            self._fields[part.name] = bytearray()
+            return
+        self._source_name = part.filename or None
+        self._head = bytearray()
+        self._sit_down()
+
+    def _sit_down(self) -> None:
+        if "operation" in self._fields:
+            request = self._request()
+        else:
+            request = Request("", {}, self._announced.content_bytes, self._source_name)
+        taken = self._store.reserve_seat(request)
+        if isinstance(taken, JobRecord):
+            self.known = taken
+            return
+        self._seat, self._seated_for, self._renewed_s = (
+            self._open.enter_context(taken),
+            request,
+            self._clock.monotonic_s(),
+        )
+
+    def _write(self, data: bytes) -> None:
+        if self._head is None:
+            assert self._upload is not None
+            self._upload.write(data)
+            return
+        self._head += data
+        if len(self._head) >= HEAD_BYTES:
+            self._admit_file()
+
+    def _admit_file(self) -> None:
+        """Open the file on the disk, now that its first bytes have been seen."""
+        assert self._head is not None
+        head, self._head = bytes(self._head), None
+        check_signature(head[:HEAD_BYTES])
+        self._upload = self._open.enter_context(self._store.blobs.open_upload(self._announced.limit_bytes))
+        self._upload.write(head)
+
+    def _add(self, name: str, data: bytes) -> None:
+        field = self._fields[name]
+        field += data
+        if len(field) > MAX_FIELD_BYTES:
+            raise InvalidOptions(f"{name} has more than {format_bytes(MAX_FIELD_BYTES)}", option=name)
+
+    def _renew(self) -> None:
+        """Keep the seat as long as bytes come, however slowly."""
+        if self._seat is None or self._clock.monotonic_s() - self._renewed_s < self._store.config.lease_s / 3:
+            return
+        self._renewed_s = self._clock.monotonic_s()
+        if not self._seat.renew():
+            raise SeatLost("the upload took longer than its place in the queue was kept; send it again")
+
+    def _request(self) -> Request:
+        """Return what the fields ask for; raises `InvalidOptions`."""
+        if "operation" not in self._fields:
+            raise InvalidOptions("the form names no operation", option="operation")
+        operation = operation_named(self._fields["operation"].decode("utf-8", "replace").strip())
+        options = _options(bytes(self._fields.get("options", b"")))
+        validate(operation, options)
+        announced = self._announced
+        return Request(operation.name, options, announced.content_bytes, self._source_name, announced.idempotency_key)
+
+
+def _options(text: bytes) -> dict[str, Any]:
+    try:
+        options = json.loads(text.strip() or b"{}")
+    except (ValueError, RecursionError):
+        raise InvalidOptions("options is not JSON", option="options") from None
+    if not isinstance(options, dict):
+        raise InvalidOptions("options must be a JSON object", option="options")
+    return options

@@ -1,0 +1,66 @@
+"""`POST /v1/session`: the page shows a key once, and has a cookie from then on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tightship.http.fault import MalformedRequest, Unauthenticated
+from tightship.http.key import COOKIE
+from tightship.http.state import AppState
+
+#: Bytes of the request: a key and little else. It is read before anybody is known.
+MAX_BODY_BYTES = 2**10
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}}}
+            }
+        },
+    }
+}
+
+
+def session_routes(state: AppState) -> APIRouter:
+    """Return the route that signs the page in."""
+    router = APIRouter()
+
+    @router.post("/v1/session", status_code=204, openapi_extra=_BODY)
+    async def sign_in(request: Request) -> Response:
+        """Exchange an API key for a cookie; where no keys are needed, nothing happens."""
+        response = Response(status_code=204)
+        if not state.keys:
+            return response
+        key = await _shown(request)
+        if not state.keys.admits(key):
+            raise Unauthenticated("that is not a key of this server")
+        token = state.keys.open_session(key, time.time() + state.config.session_s)
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(state.config.session_s),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    return router
+
+
+async def _shown(request: Request) -> str:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise MalformedRequest(f"the request has more than {MAX_BODY_BYTES} bytes")
+    try:
+        return str(json.loads(body)["key"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise MalformedRequest('send {"key": "..."}') from None

@@ -1,0 +1,101 @@
+// What is held, and how much may be: a live chart, and the same in words.
+
+import { call } from "./api.js";
+import { chart, SPAN_S } from "./chart.js";
+import { find, h, say, svg } from "./dom.js";
+import { bytes, count } from "./format.js";
+
+const EVERY_MS = 2000;
+const POINTS = 100;
+const held = (slot) => slot.used_bytes ?? slot.held_bytes ?? 0;
+
+function memoryWords({ budget, reserved_bytes: reserved, slots, server }) {
+  const sum = slots.reduce((all, slot) => all + held(slot), 0);
+  const who = slots.length ? `${count(slots.length, "slot holds", "slots hold")} ${bytes(sum)}` : "No slot has started yet";
+  const promised = reserved ? `, ${bytes(reserved)} is reserved for running jobs` : "";
+  return `${who}${promised}; the server itself takes ${bytes(server.rss_bytes)}. Jobs start while their reservations fit ` +
+    `into ${bytes(budget.soft_bytes)}; above ${bytes(budget.hard_bytes)} a slot is stopped.`;
+}
+
+function queueWords({ queue, disk_free_bytes: disk, pressure }) {
+  const [running, waiting] = [queue.running ?? 0, queue.pending ?? 0];
+  const jobs = running + waiting ? `${count(running, "job")} running, ${waiting} waiting` : "No job is running or waiting";
+  const strain = pressure > 1 ? ` Work waits for memory ${Math.round(pressure)} % of the time.` : "";
+  return `${jobs}. ${bytes(disk)} of disk is free.${strain}`;
+}
+
+function slotTable(slots) {
+  const head = ["Slot", "State", "Holds", "Baseline", "Tasks done"].map((name) => h("th", { scope: "col" }, name));
+  const rows = slots.map((slot, at) =>
+    h("tr", {}, h("th", { scope: "row" }, `${at + 1}`), ...[
+      slot.busy ? "busy" : "idle", bytes(held(slot)), slot.baseline_bytes == null ? "not yet known" : bytes(slot.baseline_bytes), slot.jobs_done,
+    ].map((text) => h("td", {}, String(text)))));
+  return h("table", {}, h("caption", { class: "unseen" }, "Slots"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
+}
+
+function legend(budget) {
+  const key = (name) => svg("svg", { width: 22, height: 12, viewBox: "0 0 22 12", "aria-hidden": "true" }, name === "slots"
+    ? [svg("rect", { class: "band band-0", x: 0, y: 2, width: 22, height: 10 }), svg("path", { class: "slots", d: "M0 2H22" })]
+    : svg("path", { class: name, d: "M0 6H22" }));
+  const entry = (name, text) => h("li", {}, key(name), text);
+  find("legend").replaceChildren(
+    entry("slots", "Slots, one band each"),
+    entry("server", "Server's own"),
+    entry("limit soft", `Soft limit ${bytes(budget.soft_bytes)}`),
+    entry("limit hard", `Hard limit ${bytes(budget.hard_bytes)}`),
+  );
+}
+
+/** Keep the memory card true while it is looked at. */
+export class Memory {
+  #points = [];
+  #budget = null;
+  #timer = 0;
+  #zoomed = false;
+
+  constructor() {
+    find("zoom").addEventListener("click", () => this.#zoom());
+    document.addEventListener("visibilitychange", () => this.watch());
+    new ResizeObserver(() => this.#draw()).observe(find("chart"));
+  }
+
+  async watch() {
+    clearTimeout(this.#timer);
+    if (document.hidden) return;
+    try {
+      this.#show(await call("GET", "/health/memory"));
+    } catch {
+      say(find("queue-words"), "The server does not answer; the chart goes on when it does.");
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.watch(), EVERY_MS);
+  }
+
+  #show(memory) {
+    const at = Date.now() / 1000;
+    this.#points.push({ at, slots: memory.slots.map(held), server: memory.server.rss_bytes ?? 0 });
+    this.#points = this.#points.filter((point) => at - point.at <= SPAN_S).slice(-POINTS);
+    if (!this.#budget) legend(memory.budget);
+    this.#budget = memory.budget;
+    say(find("memory-words"), memoryWords(memory));
+    say(find("queue-words"), queueWords(memory));
+    find("slots").replaceChildren(slotTable(memory.slots));
+    const verdicts = Object.entries(memory.verdicts ?? {});
+    find("verdicts").replaceChildren(...verdicts.map(([name, verdict]) =>
+      h("li", {}, h("strong", {}, `${name}: ${verdict.kind} `), h("span", { class: "quiet" }, verdict.reason))));
+    this.#draw();
+  }
+
+  #zoom() {
+    this.#zoomed = !this.#zoomed;
+    find("zoom").textContent = this.#zoomed ? "Show the limits" : "Zoom in";
+    this.#draw();
+  }
+
+  #draw() {
+    const width = find("chart").clientWidth;
+    if (!this.#budget || width < 80) return;
+    const title = `Memory over the last three minutes. ${find("memory-words").textContent}`;
+    find("chart").replaceChildren(chart(this.#points, this.#budget, { width, zoomed: this.#zoomed, title }));
+  }
+}

@@ -1,0 +1,123 @@
+"""`POST /v1/jobs`: read an upload from the network, as fast as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from tightship.errors import QueueFull
+from tightship.http.document import job_document
+from tightship.http.fault import MalformedRequest, UploadStalled
+from tightship.http.reception import Announcement, Reception
+from tightship.http.state import AppState
+from tightship.store.record import JobRecord
+
+#: Seconds that an upload waits for more before it looks up whether the server stops.
+LOOK_UP_S = 0.5
+
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["operation", "file"],
+                    "properties": {
+                        "operation": {"type": "string", "description": "What is to be done; see /v1/operations."},
+                        "options": {"type": "string", "description": "Its options, as a JSON object."},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    },
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "schema": {"type": "string", "maxLength": 500},
+            "description": "The same key with the same request is the same job.",
+        }
+    ],
+}
+
+
+def submission_routes(state: AppState) -> APIRouter:
+    """Return the route that takes jobs in."""
+    router = APIRouter()
+
+    @router.post("/v1/jobs", status_code=202, openapi_extra=_FORM)
+    async def submit(request: Request) -> Response:
+        """Submit a job: a form with `operation`, `options` and `file`, in any order."""
+        with state.meters.upload():
+            job = await _receive(state, request)
+        state.service.dispatcher.ring()
+        return JSONResponse(job_document(job), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+    return router
+
+
+async def _receive(state: AppState, request: Request) -> JobRecord:
+    config = state.config
+    reception = Reception(state.service.store, _announcement(state, request))
+    try:
+        with anyio.fail_after(config.upload_s):
+            async for piece in _pieces(state, request):
+                state.meters.received(len(piece))
+                await state.call_upload(reception.feed, piece)
+                if reception.known is not None:
+                    break
+        return await state.call_upload(reception.finish)
+    except TimeoutError:
+        raise UploadStalled(
+            f"the upload stopped coming for {config.upload_idle_s:g} s, or took more than {config.upload_s:g} s"
+        ) from None
+    finally:
+        # Also when the server stops in the middle: nothing is left behind.
+        with anyio.CancelScope(shield=True):
+            await state.call_upload(reception.close)
+
+
+async def _pieces(state: AppState, request: Request) -> AsyncIterator[bytes]:
+    """Yield the body as it comes; give up when nothing comes, and when the server stops."""
+    more, silent_s = True, 0.0
+    while more:
+        if state.draining.is_set():
+            raise QueueFull("the server is stopping", retry_after_s=state.service.config.drain_s)
+        message: Message | None = None
+        with anyio.move_on_after(LOOK_UP_S):
+            message = await request.receive()
+        if message is None:
+            silent_s += LOOK_UP_S
+            if silent_s >= state.config.upload_idle_s:
+                raise TimeoutError
+            continue
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more, silent_s = message.get("more_body", False), 0.0
+        if piece := message.get("body", b""):
+            yield piece
+
+
+def _announcement(state: AppState, request: Request) -> Announcement:
+    service, headers = state.service, request.headers
+    length = headers.get("content-length")
+    if length is not None and not length.isdecimal():
+        raise MalformedRequest("the content length is not a number")
+    return Announcement(
+        content_type=headers.get("content-type"),
+        content_bytes=None if length is None else int(length),
+        idempotency_key=headers.get("idempotency-key"),
+        limit_bytes=min(
+            state.config.max_upload_bytes,
+            service.config.store.max_content_bytes,
+            service.config.runner.limits.max_file_bytes,
+        ),
+    )

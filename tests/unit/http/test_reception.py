@@ -1,0 +1,144 @@
+"""From a form to a job, on a real store without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.http.test_form import KIND
+from tightship.errors import IdempotencyConflict, MediaTooLarge, QueueFull, SeatLost
+from tightship.http.fault import MalformedRequest
+from tightship.http.reception import Announcement, Reception
+from tightship.store.config import StoreConfig
+from tightship.store.record import JobRecord
+from tightship.store.request import Request
+from tightship.store.seat import Seat
+from tightship.store.store import Store
+from tightship.testing import FakeClock
+
+MEDIA = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 8
+FILE = b'--x\r\nContent-Disposition: form-data; name="file"; filename="v.mp4"\r\n\r\n'
+OPERATION = b'--x\r\nContent-Disposition: form-data; name="operation"\r\n\r\ninfo\r\n'
+OPTIONS = b'--x\r\nContent-Disposition: form-data; name="options"\r\n\r\n{"fps": 5}\r\n'
+GIF = OPERATION.replace(b"info", b"gif")
+END = b"--x--\r\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store with one place in its line."""
+    with Store.open(tmp_path, StoreConfig(max_pending=1)) as opened:
+        yield opened
+
+
+def reception(store: Store, key: str | None = None, clock: FakeClock | None = None) -> Reception:
+    """Begin to receive."""
+    return Reception(store, Announcement(KIND, 5000, key, 10_000), clock or FakeClock())
+
+
+def files(store: Store) -> list[Path]:
+    """Return every file in the store."""
+    return [path for path in store.blobs.root.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+def seat_is_free(store: Store) -> bool:
+    """Whether somebody else would find room."""
+    taken = store.reserve_seat(Request("info", {}))
+    assert isinstance(taken, Seat)
+    taken.cancel()
+    return True
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        GIF + OPTIONS + FILE + MEDIA + b"\r\n" + END,
+        FILE + MEDIA + b"\r\n" + GIF + OPTIONS + END,
+        GIF + FILE + MEDIA + b"\r\n" + OPTIONS + END,
+    ],
+)
+def test_the_order_of_the_parts_changes_nothing(store: Store, form: bytes) -> None:
+    """The job has the operation, the options and the file, wherever they stood."""
+    receiving = reception(store)
+    for at in range(0, len(form), 100):
+        receiving.feed(form[at : at + 100])
+    job = receiving.finish()
+    receiving.close()
+    assert (job.operation, job.options, job.source_name) == ("gif", {"fps": 5}, "v.mp4")
+    assert store.blobs.path(str(job.source_digest)).read_bytes() == MEDIA
+    assert store.get(job.id) == job
+
+
+@pytest.mark.parametrize("form", [GIF + FILE + MEDIA, FILE + MEDIA, GIF + OPTIONS + FILE, FILE + MEDIA + b"\r\n" + END])
+def test_what_is_not_finished_leaves_nothing(store: Store, form: bytes) -> None:
+    """A form that ends early, wherever it does, leaves neither file nor seat nor job."""
+    receiving = reception(store)
+    receiving.feed(form)
+    receiving.close()
+    assert files(store) == []
+    assert store.newest() == []
+    assert seat_is_free(store)
+
+
+def test_a_form_without_its_end_makes_no_job(store: Store) -> None:
+    """What was cut off is not taken for the whole."""
+    receiving = reception(store)
+    receiving.feed(OPERATION + FILE + MEDIA)
+    with pytest.raises(MalformedRequest):
+        receiving.finish()
+    receiving.close()
+
+
+def test_the_seat_is_taken_before_the_file(store: Store) -> None:
+    """With the line full, not a byte of the file is kept."""
+    first = reception(store)
+    first.feed(OPERATION + FILE)
+    second = reception(store)
+    with pytest.raises(QueueFull):
+        second.feed(OPERATION + FILE + MEDIA)
+    second.close()
+    assert files(store) == []
+    first.close()
+
+
+def test_more_than_the_limit_is_not_kept(store: Store) -> None:
+    """What was announced too small is counted all the same."""
+    receiving = reception(store)
+    with pytest.raises(MediaTooLarge):
+        receiving.feed(OPERATION + FILE + MEDIA * 10)
+    receiving.close()
+    assert files(store) == []
+    with pytest.raises(MediaTooLarge):
+        Announcement(KIND, 10**9, None, 10_000)
+
+
+def test_a_known_key_needs_no_second_upload(store: Store) -> None:
+    """The job is known as soon as the file would begin; another request with the key is a conflict."""
+    form = OPERATION + FILE + MEDIA + b"\r\n" + END
+    first = reception(store, "key")
+    first.feed(form)
+    job = first.finish()
+    first.close()
+    again = reception(store, "key")
+    again.feed(OPERATION + FILE)
+    assert isinstance(again.known, JobRecord)
+    assert again.finish().id == job.id
+    other = reception(store, "key")
+    with pytest.raises(IdempotencyConflict):
+        other.feed(GIF + FILE)
+
+
+def test_a_lost_seat_ends_the_upload(store: Store) -> None:
+    """Whoever comes back after the seat was given away is told so."""
+    clock = FakeClock()
+    receiving = reception(store, clock=clock)
+    receiving.feed(OPERATION + FILE + MEDIA)
+    assert receiving._seat is not None
+    store.leave_seat(receiving._seat.id)
+    clock.advance(store.config.lease_s)
+    with pytest.raises(SeatLost):
+        receiving.feed(MEDIA)
+    receiving.close()
+    assert files(store) == []
