@@ -6,6 +6,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tightship.api import Result, convert_video_to_gif, extract_video_segment, get_video_info, open_runner
+    from tightship.client import Client
     from tightship.config import Config
     from tightship.core.governor import Budget
     from tightship.core.ledger import Ledger
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Budget",
+    "Client",
     "Config",
     "Job",
     "Ledger",
@@ -42,6 +44,7 @@ __all__ = [
 #: too, stay small.
 _HOMES = {
     "tightship.api": ("Result", "convert_video_to_gif", "extract_video_segment", "get_video_info", "open_runner"),
+    "tightship.client": ("Client",),
     "tightship.config": ("Config",),
     "tightship.core.governor": ("Budget",),
     "tightship.core.ledger": ("Ledger",),

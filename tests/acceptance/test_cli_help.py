@@ -15,7 +15,7 @@ from tightship.operations.gif import GifOptions
 
 from .conftest import Cli
 
-COMMANDS = ("gif", "clip", "info", "doctor")
+COMMANDS = ("gif", "clip", "info", "doctor", "serve")
 SHARED = ("--home", "--quiet", "-q", "--json", "--help")
 
 

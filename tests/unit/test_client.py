@@ -70,7 +70,9 @@ def problem(status: int, code: str, detail: str = "no", headers: dict[str, str] 
 
 
 def sse(*events: tuple[int, str, dict[str, Any]]) -> httpx.Response:
-    text = ": hello\n\n" + "".join(f"id: {at}\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for at, kind, data in events)
+    text = ": hello\n\n" + "".join(
+        f"id: {at}\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for at, kind, data in events
+    )
     return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=text)
 
 
@@ -214,7 +216,7 @@ def test_refusal_that_no_retry_cures_is_raised_at_once(video: Path) -> None:
 
 def test_missing_file_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     """The server does not hear of it."""
-    with Script().client() as client, pytest.raises(MediaNotFound, match="in.mp4"):
+    with Script().client() as client, pytest.raises(MediaNotFound, match=r"in\.mp4"):
         client.submit("gif", tmp_path / "in.mp4")
 
 
@@ -362,7 +364,8 @@ def test_download_goes_on_where_the_connection_broke(tmp_path: Path) -> None:
     tagged = {"ETag": '"v1"', "Content-Length": "6"}
     rest = {"ETag": '"v1"', "Content-Range": "bytes 3-5/6"}
     script = Script(
-        httpx.Response(200, headers=tagged, stream=Breaking(b"GIF")), httpx.Response(206, headers=rest, stream=httpx.ByteStream(b"89a"))
+        httpx.Response(200, headers=tagged, stream=Breaking(b"GIF")),
+        httpx.Response(206, headers=rest, stream=httpx.ByteStream(b"89a")),
     )
 
     with script.client() as client:

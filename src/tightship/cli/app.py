@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from tightship import __version__
-from tightship.cli import doctor, operations
+from tightship.cli import doctor, jobs, operations, serve
 from tightship.cli.interrupt import open_cancel
 from tightship.cli.output import WRONG_USAGE, abandon, complain_of, error_of, exit_code, failed, say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, Settings
@@ -32,6 +32,8 @@ Examples:
   tightship clip talk.mp4 best.mp4 --start 1:30 --end 2:00
   tightship info talk.mp4
   tightship doctor
+  tightship serve
+  tightship jobs list
 \b
 --home, --json and -q may be written before or after the command.
 Ctrl-C once stops a job cleanly; twice ends it at once.
@@ -54,14 +56,22 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words after the command's name."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
 
 app.command("gif", cls=Command, help=operations.GIF_HELP, epilog=operations.GIF_EXAMPLES)(operations.gif)
 app.command("clip", cls=Command, help=operations.CLIP_HELP, epilog=operations.CLIP_EXAMPLES)(operations.clip)
 app.command("info", cls=Command, help=operations.INFO_HELP, epilog=operations.INFO_EXAMPLES)(operations.info)
 app.command("doctor", cls=Command, help=doctor.HELP, epilog=doctor.EXAMPLES)(doctor.doctor)
-COMMANDS = ("gif", "clip", "info", "doctor")
+app.command("serve", cls=Command, help=serve.HELP, epilog=serve.EXAMPLES)(serve.serve)
+kept = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+kept.command("list", cls=Command, help=jobs.LIST_HELP, epilog=jobs.LIST_EXAMPLES)(jobs.list_)
+kept.command("show", cls=Command, help=jobs.SHOW_HELP, epilog=jobs.SHOW_EXAMPLES)(jobs.show)
+kept.command("cancel", cls=Command, help=jobs.CANCEL_HELP, epilog=jobs.CANCEL_EXAMPLES)(jobs.cancel)
+kept.command("retry", cls=Command, help=jobs.RETRY_HELP, epilog=jobs.RETRY_EXAMPLES)(jobs.retry)
+kept.command("purge", cls=Command, help=jobs.PURGE_HELP, epilog=jobs.PURGE_EXAMPLES)(jobs.purge)
+app.add_typer(kept, name="jobs", help=jobs.HELP, epilog=jobs.EXAMPLES)
+COMMANDS = ("gif", "clip", "info", "doctor", "serve", "jobs")
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,11 +155,11 @@ def _perform(settings: Settings, name: str, source: Path, output: Path | None, o
         _refuse_same(source, output)
     from tightship.api import open_runner
     from tightship.cli.progress import open_bar
-    from tightship.config import Config, default_home
+    from tightship.config import Config
 
     given = {option: value for option, value in options.items() if value is not None}
     with (
-        open_runner(Config(settings.home or default_home())) as runner,
+        open_runner(Config.from_environment(os.environ, settings.home)) as runner,
         open_bar(name, quiet=settings.quiet) as on_event,
     ):
         job = runner.run(name, source, output, given, on_event=on_event, cancel=settings.cancel)
