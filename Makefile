@@ -25,6 +25,7 @@ run: $(FOR_USE) ## Do one real job: fetch a sample video and make a GIF of it, o
 	$(BIN)/tightship gif .cache/sample.mp4 out/sample.gif --width 480 --home .cache/home
 
 test: check ## Run every check and every test
+	@sh scripts/browser.sh
 	$(BIN)/pytest
 
 check: $(FOR_TEST) ## Lint, format, types, import order: no tests

@@ -12,7 +12,10 @@ Detail = str | int | float | bool | None
 #: Which extra installs which optional module.
 EXTRAS = {
     **dict.fromkeys(("annotated_types", "av", "pydantic"), "media"),
-    **dict.fromkeys(("alembic", "fastapi", "httpx", "prometheus_client", "sqlalchemy", "uvicorn"), "server"),
+    **dict.fromkeys(
+        ("alembic", "anyio", "fastapi", "httpx", "prometheus_client", "python_multipart", "sqlalchemy", "uvicorn"),
+        "server",
+    ),
 }
 
 

@@ -67,7 +67,13 @@ export class JobList {
   }
 
   async #older() {
-    const { jobs, next } = await call("GET", `/v1/jobs?limit=${PAGE}&after=${encodeURIComponent(this.#next)}`);
+    let jobs, next;
+    try {
+      ({ jobs, next } = await call("GET", `/v1/jobs?limit=${PAGE}&after=${encodeURIComponent(this.#next)}`));
+    } catch {
+      this.onReach(false);
+      return;
+    }
     [this.#paged, this.#next] = [true, next];
     jobs.forEach((job) => this.#show(job));
     if (jobs.length) this.#cards.get(jobs[0].id).title.focus();
