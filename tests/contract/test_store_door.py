@@ -268,3 +268,29 @@ def test_two_openings_see_the_same_jobs(shop: Shop) -> None:
     job = submit(one)
 
     assert two.get(job.id) == one.get(job.id)
+
+
+def test_seat_taken_for_an_unknown_request_keeps_the_place(shop: Shop) -> None:
+    """What is asked for may be told with the input, though the line is full by then."""
+    store = shop.open(max_pending=1)
+    seat = store.reserve_seat(Request("", {}, 0))
+    assert isinstance(seat, Seat)
+    with pytest.raises(QueueFull):
+        store.submit(Request("info", {}, 0))
+    request = Request("gif", {"width": 64}, 0, "in.mp4", idempotency_key="k")
+
+    job = seat.commit(None, request)
+
+    assert (job.id, job.operation, job.options, job.source_name) == (seat.id, "gif", {"width": 64}, "in.mp4")
+    assert store.reserve_seat(request) == job
+
+
+def test_seat_whose_key_names_a_job_by_now_gives_that_job(store: Store) -> None:
+    """The same request sent twice at once becomes one job, and the second seat is free again."""
+    request = Request("gif", {}, 0, idempotency_key="k")
+    seats = [store.reserve_seat(Request("", {}, 0)) for _ in range(2)]
+
+    jobs = [seat.commit(None, request) for seat in seats if isinstance(seat, Seat)]
+
+    assert jobs[0].id == jobs[1].id
+    assert sum(store.counts().values()) == 1

@@ -1,7 +1,7 @@
 """From a form to a job: the seat first, then the file, straight to the disk.
 
-Fields and file come in any order. When the operation comes first, the seat is taken for the very request. When the file
-comes first, the seat is taken without knowing what for, and becomes a request of the same length when the form ends.
+Fields and file come in any order. When the file comes first, the seat is taken without knowing what for; what the form
+asks for is known when it ends.
 """
 
 from __future__ import annotations
@@ -69,7 +69,6 @@ class Reception:
         self._source_name: str | None = None
         self._head: bytearray | None = None
         self._seat: Seat | None = None
-        self._seated_for: Request | None = None
         self._renewed_s = 0.0
         self._upload: Upload | None = None
         #: The job that the idempotency key already names: nothing more needs to be read.
@@ -100,12 +99,7 @@ class Reception:
         if self._upload is None or self._seat is None:
             raise InvalidOptions("the form has no file", option="file")
         blob = self._upload.commit()
-        if self._seated_for is not None and self._seated_for.digest() == request.digest():
-            return self._seat.commit(blob)
-        if not self._seat.renew():
-            raise SeatLost("the upload took longer than its place in the queue was kept; send it again")
-        self._seat.cancel()
-        return self._store.submit(request, blob)
+        return self._seat.commit(blob, request)
 
     def close(self) -> None:
         """Let go of the file and the seat; doing so again changes nothing."""
@@ -145,11 +139,8 @@ class Reception:
         if isinstance(taken, JobRecord):
             self.known = taken
             return
-        self._seat, self._seated_for, self._renewed_s = (
-            self._open.enter_context(taken),
-            request,
-            self._clock.monotonic_s(),
-        )
+        self._seat = self._open.enter_context(taken)
+        self._renewed_s = self._clock.monotonic_s()
 
     def _write(self, data: bytes) -> None:
         if self._head is None:

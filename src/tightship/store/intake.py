@@ -123,16 +123,22 @@ def leave_seat(tx: Transaction, seat_id: str) -> None:
     tx.connection.execute(delete(seats).where(seats.c.id == seat_id))
 
 
-def fill_seat(tx: Transaction, seat_id: str, blob: Blob | None) -> JobRecord:
-    """Turn a seat into a job that waits.
+def fill_seat(tx: Transaction, seat_id: str, blob: Blob | None, request: Request | None = None) -> JobRecord:
+    """Turn a seat into a job that waits, or into the one that the request's idempotency key names by now.
+
+    Args:
+        request: What is asked for, where that was not known when the seat was taken.
 
     Raises:
         SeatLost: It expired while the input was being received.
+        IdempotencyConflict: The key was used for another request.
     """
     row = tx.connection.execute(delete(seats).where(seats.c.id == seat_id).returning(*seats.c)).one_or_none()
     if row is None:
         raise SeatLost("the upload took longer than its place in the queue was kept; send it again")
-    asked = {name: getattr(row, name) for name in _ASKED}
+    if request is not None and (known := job_of_key(tx, request)):
+        return known
+    asked = {name: getattr(row, name) for name in _ASKED} if request is None else _asked(tx, request)
     # The seat has held the room.
     place = tx.connection.execute(_LINE, {"now_s": tx.now_s}).one().place
     return _enter(tx, seat_id, place, asked, blob, None)

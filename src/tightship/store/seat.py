@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from tightship.store.record import JobRecord
+from tightship.store.request import Request
 from tightship.store.upload import Blob
 
 if TYPE_CHECKING:
@@ -26,16 +27,17 @@ class Seat:
         """Keep the seat for another lease, because the input is still coming; False when it is gone."""
         return self._store.renew_seat(self.id)
 
-    def commit(self, blob: Blob | None) -> JobRecord:
+    def commit(self, blob: Blob | None, request: Request | None = None) -> JobRecord:
         """Turn the seat into a job, of the same id, that waits.
 
         Args:
             blob: The input; the block of its upload must not have ended yet.
+            request: What is asked for, where that was not known when the seat was taken.
 
         Raises:
             SeatLost: It expired.
         """
-        job = self._store.fill_seat(self.id, blob)
+        job = self._store.fill_seat(self.id, blob, request)
         self._taken = False
         return job
 

@@ -81,10 +81,10 @@ class Store:
         with self._write() as tx:
             return intake.renew_seat(tx, seat_id)
 
-    def fill_seat(self, seat_id: str, blob: Blob | None) -> JobRecord:
+    def fill_seat(self, seat_id: str, blob: Blob | None, request: Request | None = None) -> JobRecord:
         """Turn a seat into a job that waits; see `Seat.commit`."""
         with self._write(promise=True) as tx:
-            return intake.fill_seat(tx, seat_id, blob)
+            return intake.fill_seat(tx, seat_id, blob, request)
 
     def leave_seat(self, seat_id: str) -> None:
         """Give a seat up."""
