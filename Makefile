@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOAK_JOBS ?= 500
 SECONDS ?= 120
+PORT ?= 8080
 # Real media that is not part of the repository.
 DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
 # A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
@@ -19,10 +20,12 @@ FOR_BENCH := $(VENV)/.ready-for-bench
 help: ## Tell what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(FOR_USE) ## Do one real job: fetch a sample video and make a GIF of it, out/sample.gif
+run: $(FOR_USE) ## Make a GIF of a sample video, out/sample.gif, then serve the page until Ctrl-C: make run PORT=9000
 	@mkdir -p out
 	$(BIN)/python scripts/sample.py .cache/sample.mp4
 	$(BIN)/tightship gif .cache/sample.mp4 out/sample.gif --width 480 --home .cache/home
+	@echo
+	exec $(BIN)/tightship serve --port $(PORT) --home .cache/home
 
 test: check ## Run every check and every test
 	@sh scripts/browser.sh
