@@ -56,7 +56,20 @@ COMPUTED = {
 }
 #: Variables of fields that stand in another class than the one that the variables begin at.
 ELSEWHERE = {(ServiceConfig, "drain_s"): JOBS.variables()["drain_s"], (Config, "home"): "TIGHTSHIP_HOME"}
-UNITS = {"bytes": "bytes", "s": "seconds", "fps": "frames per second", "pixels": "pixels", "share": "share, 0 to 1"}
+#: The unit that a name ends in; the longest ending counts.
+UNITS = {
+    "bytes_per_s": "bytes per second",
+    "bytes": "bytes",
+    "s": "seconds",
+    "fps": "frames per second",
+    "pixels": "pixels",
+    "share": "share, 0 to 1",
+}
+_IN_WORDS = {
+    "bytes": format_bytes,
+    "seconds": format_seconds,
+    "bytes per second": lambda value: f"{format_bytes(value)}/s",
+}
 
 
 # --- errors ---------------------------------------------------------------------------------------
@@ -161,12 +174,12 @@ def _default(kind: type, field: Field[Any]) -> str:
         return f"see [{type(value).__name__}](#{type(value).__name__.lower()})"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"`{value!r}`"
-    words = {"bytes": format_bytes, "s": format_seconds}.get(field.name.rpartition("_")[2])
+    words = _IN_WORDS.get(_unit(field.name))
     return f"`{value:,}`".replace(",", "_") + (f" ({words(value)})" if words else "")
 
 
 def _unit(name: str) -> str:
-    return UNITS.get(name.rpartition("_")[2], "")
+    return next((unit for ending, unit in UNITS.items() if f"_{name}".endswith(f"_{ending}")), "")
 
 
 # --- command line ---------------------------------------------------------------------------------

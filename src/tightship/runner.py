@@ -45,6 +45,16 @@ class RunnerConfig:
     no_progress_s: float = 60.0
     limits: Limits = field(default_factory=Limits)
 
+    def __post_init__(self) -> None:
+        for name in ("probe_s", "min_work_s", "max_work_s", "no_progress_s"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InvalidOptions(f"{name} must be more than 0 s, not {getattr(self, name)}", option=name)
+        if self.min_work_s > self.max_work_s:
+            raise InvalidOptions(
+                f"min_work_s ({self.min_work_s:g}) must not be more than max_work_s ({self.max_work_s:g})",
+                option="min_work_s",
+            )
+
 
 @dataclass(frozen=True)
 class Job:

@@ -31,6 +31,20 @@ def run(pool: StubPool, name: str = "gif", output: Path | None = None, **options
     return Runner(pool).run(name, Path("in.mp4"), output, options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["probe_s", "min_work_s", "max_work_s", "no_progress_s"])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan")])
+def test_a_limit_without_time_is_refused(name: str, value: float) -> None:
+    """A limit on time is a positive number of seconds; the refusal names it."""
+    with pytest.raises(InvalidOptions, match=f"{name} must be more than 0 s"):
+        RunnerConfig(**{name: value})
+
+
+def test_the_least_time_is_not_more_than_the_most() -> None:
+    """Limits that contradict each other are refused."""
+    with pytest.raises(InvalidOptions, match="min_work_s"):
+        RunnerConfig(min_work_s=10, max_work_s=5)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

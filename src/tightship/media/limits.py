@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from tightship.errors import InvalidOptions
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Limits:
     max_tags: int = 64
     #: Characters reported per tag. Longer ones are lyrics, or an attack on whoever stores them.
     max_tag_chars: int = 1024
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not 0 < value < math.inf:
+                raise InvalidOptions(f"{field.name} must be more than 0, not {value}", option=field.name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the limits as plain JSON."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tightship.core.attempt import Attempt
-from tightship.operations.operation import Operation, unpacked
+from tightship.operations.operation import Operation, picture_bytes, unpacked
 
 #: Seconds. Probing is bounded in bytes, not in the media's length; a healthy file takes milliseconds.
 LIMIT_S = 10.0
 #: Bytes. PyAV loaded is 35 MB; headers and the packets that are looked at stay below 50 MB.
 RESERVATION_BYTES = 100 * 2**20
+#: Pictures that FFmpeg holds while it learns what the streams are; 168 MB were seen for one of 53 MB (8K).
+PICTURES = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ OPERATION = Operation(
     module=__name__,
     suffix=lambda _options, _media: None,
     limit_s=lambda _options, _media: LIMIT_S,
-    reservation_bytes=lambda _options, _media: RESERVATION_BYTES,
+    reservation_bytes=lambda _options, media: max(RESERVATION_BYTES, PICTURES * picture_bytes(media) + 40 * 2**20),
 )
 
 

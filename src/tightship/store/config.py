@@ -48,7 +48,7 @@ class StoreConfig:
     backoff_base_s: float = 5.0
     backoff_cap_s: float = 600.0
     retry_after_s: float = 10.0
-    probe_reservation_bytes: int = 128 * 2**20
+    probe_reservation_bytes: int = 192 * 2**20
     max_content_bytes: int = 2**31
     disk_reserve_bytes: int = 256 * 2**20
     result_ttl_s: float = 3600.0

@@ -176,3 +176,12 @@ def test_unpacking_leaves_the_limits_out_of_the_options() -> None:
     """They travel in the same mapping, but are nobody's option."""
     options, limits = unpacked(clip.ClipOptions, {"start_s": 1.0, "limits": {"max_streams": 3}})
     assert (options.start_s, limits.max_streams) == (1.0, 3)
+
+
+def test_info_reserves_more_for_larger_pictures() -> None:
+    """Learning what the streams are decodes pictures: an 8K file needs more than the least."""
+    streams = [{"coded_width": 8192, "coded_height": 4320}]
+
+    least = info.OPERATION.reservation_bytes(info.InfoOptions(), {})
+
+    assert info.OPERATION.reservation_bytes(info.InfoOptions(), {"streams": streams}) > max(least, 168 * 10**6)
