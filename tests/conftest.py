@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -24,9 +26,9 @@ def data() -> Path:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object], str], None]:
-    """Wait until a condition holds, for at most ten seconds."""
+    """Wait until a condition holds, for at most half a minute."""
 
-    def wait(condition: Callable[[], object], what: str, limit_s: float = 10.0) -> None:
+    def wait(condition: Callable[[], object], what: str, limit_s: float = 30.0) -> None:
         give_up_at_s = time.monotonic() + limit_s
         pause = threading.Event()
         while not condition():

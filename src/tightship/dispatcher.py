@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -13,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tightship.core.bell import Bell
 from tightship.core.governor import Budget, Recycle, SlotState, State, decide
+from tightship.core.notices import Notices
 from tightship.core.peak_share import PeakShares
 from tightship.core.receipt import Receipt
 from tightship.core.scratch import remove_tree
@@ -21,7 +24,7 @@ from tightship.errors import Cancelled, ConversionFailed, StaleClaim, TightshipE
 from tightship.pool.messages import Partial, Progress
 from tightship.pool.vigil import Event
 from tightship.runner import Job, Runner
-from tightship.store.record import Claim, Renewal
+from tightship.store.record import Claim, JobRecord, Renewal
 from tightship.store.store import Store
 
 #: Longest sleep of a thread that has no work, in seconds: what another process lets in is found by then.
@@ -36,13 +39,20 @@ _log = logging.getLogger("tightship")
 
 @dataclass
 class _Engagement:
-    """A job that this process works on."""
+    """A job that this process works on.
+
+    Args:
+        lost: The lease was lost: nothing is brought back.
+        began_s, reported_s: When the work began, and when its progress was last written down.
+        ended: The job as the end of this work left it.
+    """
 
     claim: Claim
     cancel: threading.Event = field(default_factory=threading.Event)
     lost: bool = False
     began_s: float = field(default_factory=time.monotonic)
     reported_s: float = 0.0
+    ended: JobRecord | None = None
 
 
 class Dispatcher:
@@ -63,13 +73,17 @@ class Dispatcher:
         self._shares = PeakShares()
         self._changed = threading.Condition()
         self._engaged: dict[str, _Engagement] = {}
+        self._ends = Notices[JobRecord]()
         self._stopping = False
         self._handing_back = False
-        owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._closed = False
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        # One bell for each kind of work: a job that comes or ends wakes a thread or two, not all to ask the same.
+        self._runs, self._looks, self._keeping = Bell(), Bell(), Bell()
         keep_s = min(KEEP_EVERY_S, store.config.lease_s / 3)
-        work = [self._loop(f"run-{number}", owner, self._run_next) for number in range(store.config.max_running)]
-        keep = self._loop("keep", owner, self._keep, keep_s)
-        self._threads = [*work, self._loop("probe", owner, self._probe_next), keep]
+        work = [self._loop(f"run-{number}", self._run_next, self._runs) for number in range(store.config.max_running)]
+        probe = self._loop("probe", self._probe_next, self._looks)
+        self._threads = [*work, probe, self._loop("keep", self._keep, self._keeping, keep_s)]
 
     def start(self) -> None:
         """Begin to work."""
@@ -77,9 +91,26 @@ class Dispatcher:
             thread.start()
 
     def ring(self) -> None:
-        """Say that there is work: nobody sleeps longer."""
-        with self._changed:
-            self._changed.notify_all()
+        """Say that there is work, so that it is begun at once."""
+        self._runs.ring()
+        self._looks.ring()
+
+    def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
+        """Wait until a job has ended, in this process or another, and return it.
+
+        Returns:
+            The job, which has not ended if `timeout_s` have passed or the dispatcher was closed meanwhile.
+
+        Raises:
+            JobNotFound: There is no such job, or no longer.
+        """
+        give_up_at_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        with self._ends.expecting(job_id) as news:
+            job = self._store.get(job_id)
+            while not job.status.final and not self._closed and (left_s := give_up_at_s - time.monotonic()) > 0:
+                # Of what ends in another process nobody tells.
+                job = news.wait(min(left_s, IDLE_S)) or self._store.get(job_id)
+            return job
 
     def cancel(self, job_id: str) -> None:
         """Stop an attempt that runs in this process, now; the store has been told before."""
@@ -87,12 +118,14 @@ class Dispatcher:
             engagement = self._engaged.get(job_id)
         if engagement is not None:
             engagement.cancel.set()
+        self._ends.post(job_id, None)  # one that had not begun has ended by now
 
     def close(self, grace_s: float) -> None:
         """Take on nothing more, give what runs `grace_s` to end, then hand it back; a second call does nothing."""
         with self._changed:
             self._stopping = True
-            self._changed.notify_all()
+            for bell in (self._runs, self._looks, self._keeping):
+                bell.stop()
             self._changed.wait_for(lambda: not self._engaged, timeout=grace_s)
             self._handing_back = True
             for engagement in self._engaged.values():
@@ -100,51 +133,55 @@ class Dispatcher:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        self._closed = True
+        self._ends.wake()
 
     # --- the threads -----------------------------------------------------------------------------
 
-    def _loop(self, name: str, owner: str, turn: Callable[[str], bool], pause_s: float = IDLE_S) -> threading.Thread:
+    def _loop(self, name: str, turn: Callable[[], bool], bell: Bell, pause_s: float = IDLE_S) -> threading.Thread:
         def work() -> None:
             while not self._stopping:
                 try:
-                    busy = turn(owner)
+                    busy = turn()
                 except TightshipError as fault:  # the store is busy, the disk full, no worker starts: later, then
                     _log.warning("%s: %s", name, fault.public_message)
                     busy = False
                 except Exception:  # noqa: BLE001 - it is logged, and one failed turn must not end the service
                     _log.exception("%s: a turn failed", name)
                     busy = False
-                with self._changed:
-                    if not busy and not self._stopping:
-                        self._changed.wait(pause_s)
+                if not busy:
+                    bell.wait(pause_s)
 
         return threading.Thread(target=work, name=f"tightship-{name}", daemon=True)
 
-    def _run_next(self, owner: str) -> bool:
+    def _run_next(self) -> bool:
         self._make_room()
-        claim = self._store.claim(owner, self._budget.soft_bytes)
+        claim = self._store.claim(self._owner, self._budget.soft_bytes)
         if claim is None:
             return False
+        if claim.more:
+            self._runs.ring()
         with self._engagement(claim) as engagement:
             self._run(engagement)
-        self.ring()
+        self._looks.ring()  # there is room in memory again
         return True
 
-    def _probe_next(self, owner: str) -> bool:
-        claim = self._store.claim_probe(owner, self._budget.soft_bytes)
+    def _probe_next(self) -> bool:
+        claim = self._store.claim_probe(self._owner, self._budget.soft_bytes)
         if claim is None:
             return False
         with self._engagement(claim) as engagement, suppress(StaleClaim):
             self._probe(engagement)
-        self.ring()
+        self._runs.ring()
         return True
 
-    def _keep(self, _owner: str) -> bool:
+    def _keep(self) -> bool:
         with self._changed:
             engaged = list(self._engaged.values())
         for engagement in engaged:
             self._renew(engagement, None)
-        self._store.sweep()
+        if self._store.sweep().requeued:
+            self.ring()
         return False
 
     # --- one job ---------------------------------------------------------------------------------
@@ -157,12 +194,15 @@ class Dispatcher:
                 raise ConversionFailed("the job has no input")
             outcome = self._runner.probe(self._store.blobs.path(job.source_digest), engagement.cancel)
             media = outcome.unwrap()
+            if (done := self._runner.answer(job.operation, outcome)) is not None:
+                engagement.ended = self._store.answer(claim, media, done.receipt or outcome.receipt, done.warnings)
+                return
             declared_bytes = self._runner.reservation_bytes(job.operation, job.options, media)
         except TightshipError as error:
             if self._handing_back and isinstance(error, Cancelled):
                 self._store.hand_back(claim)
             else:
-                self._store.refuse(claim, error)
+                engagement.ended = self._store.refuse(claim, error)
             return
         with self._changed:
             reserved_bytes = self._shares.reservation_bytes(job.operation, declared_bytes)
@@ -199,20 +239,22 @@ class Dispatcher:
             if self._handing_back and isinstance(done.error, Cancelled):
                 self._store.hand_back(claim)
             else:
-                self._store.fail(claim, done.error, receipt)
+                engagement.ended = self._store.fail(claim, done.error, receipt)
             return
         self._learn(claim, receipt)
         result = {name: value for name, value in (done.result or {}).items() if name != "output"}
         try:
             if output.exists():
                 with self._store.blobs.put_file(output) as blob:
-                    self._store.finish(claim, result, receipt, result_blob=blob, warnings=done.warnings)
+                    engagement.ended = self._store.finish(
+                        claim, result, receipt, result_blob=blob, warnings=done.warnings
+                    )
             else:
-                self._store.finish(claim, result, receipt, warnings=done.warnings)
+                engagement.ended = self._store.finish(claim, result, receipt, warnings=done.warnings)
         except StaleClaim:
             raise
         except TightshipError as error:
-            self._store.fail(claim, error, receipt)
+            engagement.ended = self._store.fail(claim, error, receipt)
 
     def _learn(self, claim: Claim, receipt: Receipt) -> None:
         job = claim.job
@@ -261,6 +303,7 @@ class Dispatcher:
             with self._changed:
                 del self._engaged[claim.job.id]
                 self._changed.notify_all()
+            self._ends.post(claim.job.id, engagement.ended)
 
 
 def progress_of(event: Progress, elapsed_s: float) -> dict[str, Any]:

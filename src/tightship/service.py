@@ -71,6 +71,7 @@ class Service:
             "running": load.running,
             "probing": load.probing,
             "queue": {str(status): count for status, count in self.store.counts().items()},
+            "seats": self.store.seats(),
             "server": {"rss_bytes": server.rss_bytes, "fds": server.fds, "threads": server.threads},
             "slots": [{**asdict(slot), "used_bytes": procfs.tree_memory_bytes(slot.pid)} for slot in self.pool.slots()],
             "pressure": _pressure(),
@@ -111,8 +112,9 @@ def _results_folder(home: Path) -> Iterator[Path]:
 
 
 def _verdict(pool: Pool, name: str) -> dict[str, Any]:
+    """Return what is known of an operation's growth; JSON has no infinity, so what is not known is null."""
     found = pool.ledger.verdict(name)
-    return {"kind": str(found.kind), "reason": found.reason, "jobs": found.samples}
+    return {**asdict(found), "kind": str(found.kind)}
 
 
 def _pressure() -> float | None:

@@ -57,6 +57,14 @@ class Server:
         """Return the uploads and blobs on its disk."""
         return [path for path in (self.home / "blobs").rglob("*") if path.is_file() and path.name != ".lock"]
 
+    def seats(self) -> int:
+        """Return how many uploads hold a place in its line."""
+        return self.http.get("/health/memory").json()["seats"]
+
+    def fds(self) -> int:
+        """Return the open descriptors of its own process."""
+        return psutil.Process(self.process.pid).num_fds()
+
     def rss_bytes(self) -> int:
         """Return what the server's own process holds in physical memory."""
         return psutil.Process(self.process.pid).memory_info().rss
@@ -74,6 +82,19 @@ def running(
     home: Path, http: Mapping[str, Any] | None = None, store: Mapping[str, Any] | None = None
 ) -> Iterator[Server]:
     """Run a server until the block ends; it ends by SIGTERM, with status 0, and says nothing wrong."""
+    with doomed(home, http, store) as server:
+        yield server
+        server.process.terminate()
+        _, errors = server.process.communicate(timeout=30)
+        assert server.process.returncode == 0, errors
+        assert "Traceback" not in errors, errors
+
+
+@contextmanager
+def doomed(
+    home: Path, http: Mapping[str, Any] | None = None, store: Mapping[str, Any] | None = None
+) -> Iterator[Server]:
+    """Run a server that is killed when the block ends, or in it."""
     command = [sys.executable, "-W", "error", "-m", "tests.acceptance.http_host", str(home)]
     process = subprocess.Popen(
         [*command, json.dumps(http or {}), json.dumps(store or {})],
@@ -88,13 +109,10 @@ def running(
         assert address, process.stderr.read() if process.stderr else ""
         with httpx.Client(base_url=address, timeout=20, trust_env=False) as client:
             yield Server(process, home, address, client)
-        process.terminate()
-        _, errors = process.communicate(timeout=30)
-        assert process.returncode == 0, errors
-        assert "Traceback" not in errors, errors
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        if process.stdout is not None and not process.stdout.closed:
+            process.communicate(timeout=10)
 
 
 def form_head(

@@ -29,7 +29,7 @@ def working(
         [*command, "--json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as program:
         begun = "*/slot-*/attempt-*/out.gif"
-        eventually(lambda: any(path.stat().st_size for path in (home / "scratch").glob(begun)), "a GIF has begun")
+        eventually(lambda: any(path.stat().st_size for path in (home / "scratch").glob(begun)), "a GIF has begun", 60.0)
         yield program
         program.kill()
 
@@ -50,7 +50,7 @@ def test_signal_cancels_and_leaves_nothing(
     assert job["receipt"]["outcome"] == "cancelled"
     assert not (tmp_path / "out.gif").exists()
     assert list((home / "scratch").iterdir()) == []
-    eventually(lambda: not _living(family), "every child has gone", 2.0)
+    eventually(lambda: not _living(family), "every child has gone")
 
 
 def test_impatient_user_gets_away_at_once(working: Program, tmp_path: Path, eventually: Eventually) -> None:
@@ -69,7 +69,7 @@ def test_impatient_user_gets_away_at_once(working: Program, tmp_path: Path, even
     assert working.returncode == 3
     assert json.loads(out)["status"] == "cancelled"
     assert not (tmp_path / "out.gif").exists()
-    eventually(lambda: not _living(family), "every child has gone", 2.0)
+    eventually(lambda: not _living(family), "every child has gone")
 
 
 def _living(family: dict[int, int | None]) -> list[int]:

@@ -66,13 +66,13 @@ def test_running_job_is_cancelled_and_tried_anew(client: Client, long_video: Pat
         client.wait(sent.id, timeout_s=0.1)
 
     client.cancel(sent.id)
-    assert client.wait(sent.id, timeout_s=5).status == "cancelled"
+    assert client.wait(sent.id, timeout_s=30).status == "cancelled"
     with pytest.raises(InvalidTransition):
         client.cancel(sent.id)
 
     assert client.retry(sent.id).status == "pending"
     client.cancel(sent.id)
-    assert client.wait(sent.id, timeout_s=5).status == "cancelled"
+    assert client.wait(sent.id, timeout_s=30).status == "cancelled"
 
 
 def test_removed_job_is_gone(client: Client, video: Path) -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.http_server import Server, answer, form_head, form_tail, running
+from tests.acceptance.http_server import Server, answer, form_head, form_tail, running, within
 
 LIMIT_BYTES = 300_000
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that takes small uploads, two at a time."""
-    with running(tmp_path_factory.mktemp("home"), {"max_upload_bytes": LIMIT_BYTES}, {"max_pending": 2}) as started:
+    """A server that takes small uploads, two at a time, and gives them their seats early."""
+    http = {"max_upload_bytes": LIMIT_BYTES, "min_upload_bytes_per_s": 100}
+    with running(tmp_path_factory.mktemp("home"), http, {"max_pending": 2}) as started:
         yield started
 
 
@@ -110,14 +115,15 @@ def test_a_full_queue_says_when_to_come_again(server: Server, video: Path) -> No
     host, body = f"127.0.0.1:{server.port}", video.read_bytes()
     with server.connect() as one, server.connect() as two:
         for connection in (one, two):
-            connection.sendall(form_head(None, host=host, file_bytes=len(body)) + body[:600])
+            connection.sendall(form_head(None, host=host, file_bytes=len(body)) + body[:2000])
+        within(20, lambda: server.seats() == 2, "both have their seats")
         response = server.submit("info", video)
-        while response.status_code == 202:  # the two have not been read yet
-            server.ended(response.json()["id"])
-            response = server.submit("info", video)
         problem = refused(response, 503, "queue_full")
+        with server.connect() as late:
+            late.sendall(form_head(None, host=host, file_bytes=len(body)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+            assert answer(late)[0] == 503  # by the headers alone
         assert int(response.headers["retry-after"]) == problem["retry_after_s"] == 10
-        one.sendall(body[600:] + form_tail())
+        one.sendall(body[2000:] + form_tail())
         assert answer(one)[0] == 202
 
 
@@ -139,6 +145,65 @@ def test_paths_and_methods_that_are_not_there(server: Server) -> None:
     assert "POST" in wrong.headers["allow"] or "GET" in wrong.headers["allow"]
 
 
+def test_headers_that_are_too_large_are_refused(server: Server) -> None:
+    """A request's headers are bounded, and whoever goes somewhat too far is told."""
+    refused(server.http.get("/health/live", headers={"X-Long": "y" * 20_000}), 431, "headers_too_large")
+
+
 def test_headers_without_end_are_cut_off(server: Server) -> None:
-    """A request's headers are bounded."""
-    refused(server.http.get("/health/live", headers={"X-Long": "y" * 100_000}), 431, "headers_too_large")
+    """Whoever never comes to an end loses the connection, whatever the last words, and costs no memory."""
+    before_bytes = server.rss_bytes()
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
+        with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe, as it happens
+            connection.sendall(b"y" * 64 * 2**20)
+    assert server.rss_bytes() - before_bytes < 16 * 2**20
+    assert server.http.get("/health/live").status_code == 200
+
+
+def test_a_request_that_never_comes_is_not_awaited(tmp_path: Path) -> None:
+    """Silent connections, and headers that trickle, end in time: they cannot take every connection for long."""
+    with running(tmp_path / "home", {"header_s": 1.0, "max_connections": 20}) as server:
+        with ExitStack() as stack:
+            silent = [stack.enter_context(server.connect()) for _ in range(30)]
+            for connection in silent[::2]:
+                connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: ")
+            for connection in silent:
+                assert ended(connection)
+        within(20, lambda: server.http.get("/health/live").status_code == 200, "others are served")
+
+
+def test_headers_that_trickle_are_not_awaited(tmp_path: Path) -> None:
+    """A byte now and then does not move the deadline, on a new connection or after a first request."""
+    with running(tmp_path / "home", {"header_s": 1.0}) as server:
+        for first in (b"", b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            with server.connect() as connection:
+                connection.sendall(first + b"GET / HTTP/1.1\r\nX-Slow: ")
+                with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe, as it happens
+                    trickle(connection, give_up_s=20.0)
+
+
+def test_a_key_that_never_comes_is_not_awaited(tmp_path: Path) -> None:
+    """Signing in is open to strangers, so it has the time of a request's headers."""
+    with running(tmp_path / "home", {"header_s": 0.5, "api_keys": ["a-key-of-24-characters.."]}) as server:
+        with server.connect() as connection:
+            connection.sendall(b"POST /v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40\r\n\r\n{")
+            status, problem = answer(connection)
+        assert (status, problem["code"]) == (408, "request_stalled")
+
+
+def ended(connection: socket.socket) -> bool:
+    """Wait until the other side has closed."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def trickle(connection: socket.socket, give_up_s: float) -> None:
+    """Send a byte now and then, until the connection breaks."""
+    give_up_at_s = time.monotonic() + give_up_s
+    pause = threading.Event()
+    while time.monotonic() < give_up_at_s:
+        connection.sendall(b"y")
+        pause.wait(0.1)

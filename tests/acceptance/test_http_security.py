@@ -68,6 +68,16 @@ def test_the_page_signs_in_with_a_cookie(server: Server) -> None:
     assert server.http.get("/v1/jobs", headers={"Cookie": f"{token}0"}).status_code == 401
 
 
+def test_the_page_signs_out(server: Server) -> None:
+    """The browser is told to forget the cookie; another site cannot have it done."""
+    signed_out = server.http.delete("/v1/session")
+    assert signed_out.status_code == 204
+    assert signed_out.headers["set-cookie"].startswith('tightship_session=""; ')
+    assert "Max-Age=0" in signed_out.headers["set-cookie"]
+    elsewhere = server.http.delete("/v1/session", headers={"Origin": "https://evil.example"})
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "foreign_request")
+
+
 def test_whoever_signs_in_is_not_read_for_long(server: Server) -> None:
     """What is read before anybody is known is bounded, whatever it is."""
     for body in (b'{"key": "' + b"x" * 10**6 + b'"}', b"[" * 1000, b"{}", b'"key"'):

@@ -148,7 +148,7 @@ def test_running_server_notices_a_cancellation_in_its_store(
         asked = cli("jobs", "cancel", sent.id)
 
         assert asked.code == 0
-        assert client.wait(sent.id, timeout_s=10).status == "cancelled"
+        assert client.wait(sent.id, timeout_s=30).status == "cancelled"
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,46 @@ def test_look_at_an_input_counts_against_the_budget(shop: Shop) -> None:
     assert store.claim("two", BUDGET_BYTES) is not None
 
 
+def test_look_can_be_the_whole_job(store: Store) -> None:
+    """It counts as the one attempt, with its own receipt; those who watch see the same way as of any other job."""
+    job = upload(store, b"a video")
+    look = store.claim_probe("one", 2**40)
+    assert look is not None
+
+    store.answer(look, {"duration_s": 3.0}, OK, [{"code": "input", "message": "it is short"}])
+
+    ended = store.get(job.id)
+    assert (ended.status, ended.attempts, ended.result, ended.receipt) == (
+        Status.SUCCEEDED, 1, {"duration_s": 3.0}, OK
+    )  # fmt: skip
+    assert ended.finished_s == pytest.approx((ended.started_s or 0) + OK.wall_s)
+    assert (ended.warnings[0]["code"], ended.source_digest) == ("input", None)
+    assert statuses(store, job) == ["pending", "running", "succeeded"]
+    assert [(each.number, each.outcome, each.receipt) for each in store.attempts_of(job.id)] == [(1, "ok", OK)]
+    assert list(store.blobs.digests()) == []
+
+
+def test_look_that_is_stale_answers_nothing(store: Store) -> None:
+    """The job was cancelled while its input was looked at."""
+    job = upload(store)
+    look = store.claim_probe("one", 2**40)
+    assert look is not None
+    store.cancel(job.id)
+
+    with pytest.raises(StaleClaim):
+        store.answer(look, {}, OK)
+
+    assert (store.get(job.id).status, store.get(job.id).attempts) == (Status.CANCELLED, 0)
+
+
+def test_claim_tells_whether_more_wait(store: Store) -> None:
+    """So that whoever has claimed wakes another only when there is something to do."""
+    submit(store)
+    submit(store)
+
+    assert [claimed(store).more, claimed(store).more] == [True, False]
+
+
 def test_input_that_is_refused_fails_the_job(store: Store) -> None:
     """What no retry can cure is final, without an attempt."""
     job = upload(store)

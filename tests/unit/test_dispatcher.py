@@ -1,11 +1,156 @@
-"""How the dispatcher tells how far a job has come."""
+"""How the dispatcher wakes its threads and those who wait for a job, and tells how far it has come."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tightship.dispatcher import progress_of
+from tightship import dispatcher as module
+from tightship.core.governor import Budget
+from tightship.dispatcher import Dispatcher, progress_of
+from tightship.errors import JobNotFound
 from tightship.pool.messages import Progress
+from tightship.runner import Runner
+from tightship.store.config import StoreConfig
+from tightship.store.record import JobRecord
+from tightship.store.request import Request
+from tightship.store.states import Status
+from tightship.store.store import Store
+from tightship.store.sweep import SweepReport
+from tightship.testing import StubPool
+
+Eventually = Callable[..., None]
+LONG_S = 60.0
+MEDIA = {"duration_s": 3.0, "streams": [], "warnings": ["it is short"]}
+
+
+class Slots(StubPool):
+    """A pool that answers and has no worker to tell of."""
+
+    def slots(self) -> tuple[()]:
+        """Return none."""
+        return ()
+
+
+class CountingStore(Store):
+    """A store that counts the questions it is asked."""
+
+    sweeps = claims = 0
+
+    def sweep(self) -> SweepReport:
+        """Count and sweep."""
+        self.sweeps += 1
+        return super().sweep()
+
+    def claim(self, owner: str, budget_bytes: int) -> Any:
+        """Count and claim."""
+        self.claims += 1
+        return super().claim(owner, budget_bytes)
+
+
+@pytest.fixture
+def pool() -> Slots:
+    """What a look at an input tells."""
+    return Slots({"info": MEDIA})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CountingStore]:
+    """An empty store."""
+    with CountingStore.open(tmp_path / "home", StoreConfig(lease_s=10 * LONG_S)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def dispatcher(pool: Slots, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dispatcher]:
+    """A dispatcher that has not begun to work, and when it does sweeps only once."""
+    monkeypatch.setattr(module, "KEEP_EVERY_S", LONG_S)
+    made = Dispatcher(store, Runner(pool), Budget.within(2**34), tmp_path)  # type: ignore[arg-type]
+    yield made
+    made.close(LONG_S)
+
+
+def send(store: Store, operation: str = "info") -> JobRecord:
+    """Let a job in."""
+    with store.blobs.open_upload(100) as upload:
+        upload.write(b"a video")
+        return store.submit(Request(operation, {}, 7), upload.commit())
+
+
+def test_job_is_waited_for(dispatcher: Dispatcher, store: Store) -> None:
+    """Waiting returns the job as its end left it."""
+    job = send(store)
+    dispatcher.start()
+
+    ended = dispatcher.wait(job.id, LONG_S)
+
+    assert (ended.status, ended) == (Status.SUCCEEDED, store.get(job.id))
+
+
+def test_job_that_has_ended_is_not_waited_for(dispatcher: Dispatcher, store: Store) -> None:
+    """Whoever comes late is told at once."""
+    job = send(store)
+    store.cancel(job.id)
+
+    assert dispatcher.wait(job.id).status is Status.CANCELLED
+
+
+def test_waiting_has_a_limit(dispatcher: Dispatcher, store: Store) -> None:
+    """Then the job is told as it stands; one that does not exist is not waited for."""
+    assert dispatcher.wait(send(store).id, 0.001).status is Status.PENDING
+    with pytest.raises(JobNotFound):
+        dispatcher.wait("nobody's")
+
+
+@pytest.mark.parametrize(("why", "status"), [("cancelled", Status.CANCELLED), ("closed", Status.PENDING)])
+def test_waiting_ends_without_a_result(dispatcher: Dispatcher, store: Store, why: str, status: Status) -> None:
+    """A job that is cancelled before it begins, and a dispatcher that closes, keep nobody waiting."""
+    job = send(store)
+    found: list[JobRecord] = []
+    waiter = threading.Thread(target=lambda: found.append(dispatcher.wait(job.id)), daemon=True)
+    waiter.start()
+
+    if why == "cancelled":
+        store.cancel(job.id)
+        dispatcher.cancel(job.id)
+    else:
+        dispatcher.close(0.0)
+
+    waiter.join(LONG_S)
+    assert [each.status for each in found] == [status]
+
+
+def test_input_that_answers_the_job_is_looked_at_once(dispatcher: Dispatcher, store: Store, pool: Slots) -> None:
+    """What the look told is the result, and the look was the attempt: one task, one receipt, its warnings kept."""
+    job = send(store)
+    dispatcher.start()
+
+    ended = dispatcher.wait(job.id, LONG_S)
+
+    assert [task.name for task in pool.tasks] == ["info"]
+    assert (ended.status, ended.attempts, ended.result) == (Status.SUCCEEDED, 1, MEDIA)
+    assert ended.receipt is not None
+    assert (ended.receipt.name, ended.receipt.kind) == ("info", "attempt")
+    assert [dict(warning) for warning in ended.warnings] == [{"code": "input", "message": "it is short"}]
+
+
+def test_ring_wakes_nobody_who_has_nothing_to_do_with_it(
+    dispatcher: Dispatcher, store: CountingStore, eventually: Eventually
+) -> None:
+    """A new job does not have the leases renewed and the store swept."""
+    dispatcher.start()
+    eventually(lambda: store.sweeps == 1, "the sweep at the start")
+
+    for _ in range(3):
+        asked = store.claims
+        dispatcher.ring()
+        eventually(lambda asked=asked: store.claims > asked, "the line is asked")
+
+    assert store.sweeps == 1
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,9 @@ def _start_time(pid: int) -> int | None:
 
 
 def _remove(path: Path) -> None:
+    with suppress(OSError):
+        os.rmdir(path)  # noqa: PTH106 - an empty folder, which most are that come here, needs no care
+        return
     with suppress(OSError, RecursionError):
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)

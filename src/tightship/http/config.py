@@ -9,6 +9,19 @@ from tightship.errors import InvalidOptions
 
 #: Fewest characters of an API key. 16 random ones of base64 are 96 bits, which nobody guesses over a network.
 MIN_KEY_CHARS = 16
+#: Most bytes of an upload that are kept in memory until it takes its place, whatever rate is asked of it.
+MAX_HELD_BYTES = 256 * 2**10
+
+_POSITIVE = (
+    "max_upload_bytes",
+    "max_connections",
+    "header_s",
+    "min_upload_bytes_per_s",
+    "upload_window_s",
+    "upload_s",
+    "session_s",
+    "watch_every_s",
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,11 @@ class HttpConfig:
         allowed_hosts: Names, beside addresses and the host's own, under which the server is called: behind a proxy.
         max_upload_bytes: Longest upload in bytes; the store's and the operations' own limits hold as well.
         max_connections: Most connections at a time; one more is answered 503.
-        upload_idle_s: Seconds without a byte after which an upload is given up.
+        header_s: Seconds that a connection gets to send a request's line and headers, and a key to sign in with.
+        min_upload_bytes_per_s: Bytes a second that an upload must bring on average over `upload_window_s`, or it is
+            given up.
+        upload_window_s: Seconds that an upload's rate is averaged over. It takes its place in the line when it has
+            brought what the least rate brings in that time, or all of it.
         upload_s: Seconds after which an upload is given up however it goes.
         session_s: Seconds for which the page stays signed in.
         heartbeat_s: Seconds between signs of life to whoever watches a job.
@@ -38,7 +55,9 @@ class HttpConfig:
     allowed_hosts: tuple[str, ...] = ()
     max_upload_bytes: int = 2**31
     max_connections: int = 256
-    upload_idle_s: float = 30.0
+    header_s: float = 10.0
+    min_upload_bytes_per_s: int = 4 * 2**10
+    upload_window_s: float = 10.0
     upload_s: float = 3600.0
     session_s: float = 12 * 3600.0
     heartbeat_s: float = 15.0
@@ -48,7 +67,7 @@ class HttpConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise InvalidOptions(f"port must be from 0 to 65535, not {self.port}", option="port")
-        for name in ("max_upload_bytes", "max_connections", "upload_idle_s", "upload_s", "session_s", "watch_every_s"):
+        for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise InvalidOptions(f"{name} must be more than 0", option=name)
         # The message names no key: it may end in a log.
@@ -59,6 +78,11 @@ class HttpConfig:
                 f"{self.host} can be reached by others: set API keys (TIGHTSHIP_API_KEYS), or say --insecure",
                 option="host",
             )
+
+    @property
+    def seat_after_bytes(self) -> int:
+        """Bytes of a file after which its upload takes its place in the line: who is too slow never gets there."""
+        return min(int(self.min_upload_bytes_per_s * self.upload_window_s), MAX_HELD_BYTES)
 
 
 def is_loopback(host: str) -> bool:

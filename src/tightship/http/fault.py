@@ -42,9 +42,15 @@ class RangeNotSatisfiable(TightshipError):
 
 
 class UploadStalled(TightshipError):
-    """The upload stopped coming, or took too long as a whole."""
+    """The upload came too slowly, or took too long as a whole."""
 
     code, http_status, retryable = "upload_stalled", 408, True
+
+
+class RequestStalled(TightshipError):
+    """The request's body took too long to come."""
+
+    code, http_status, retryable = "request_stalled", 408, True
 
 
 class AddressUnavailable(TightshipError):

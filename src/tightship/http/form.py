@@ -28,9 +28,10 @@ class PartBegan:
 
 @dataclass(frozen=True)
 class PartData:
-    """The next bytes of the part that began last."""
+    """The next bytes of the part that began last, and how many bytes of the form stood before them."""
 
     data: bytes
+    at_bytes: int
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class FormParser:
         if kind != b"multipart/form-data" or not boundary:
             raise MalformedRequest("send a form: multipart/form-data with a boundary")
         self.ended = False
+        #: Bytes of the boundary that ends the form.
+        self.tail_bytes = len(boundary) + len("\r\n----\r\n")
+        self._fed_bytes = 0
         self._events: list[FormEvent] = []
         self._headers: dict[bytes, bytes] = {}
         self._name, self._value = b"", b""
@@ -78,6 +82,7 @@ class FormParser:
             self._parser.write(piece)
         except FormParserError as fault:
             raise MalformedRequest(f"the form is damaged: {fault}") from None
+        self._fed_bytes += len(piece)
         events, self._events = self._events, []
         return events
 
@@ -103,7 +108,7 @@ class FormParser:
         self._events.append(PartBegan(_text(name), None if filename is None else _text(filename)))
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(PartData(data[start:end]))
+        self._events.append(PartData(data[start:end], self._fed_bytes + start))
 
     def _on_end(self) -> None:
         self.ended = True

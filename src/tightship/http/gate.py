@@ -38,7 +38,6 @@ class Gate:
             await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> TightshipError | None:
-        # The parser's own limit holds only for headers that come in more than one piece.
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
             return HeadersTooLarge(f"the headers have more than {MAX_HEADER_BYTES} bytes", limit_bytes=MAX_HEADER_BYTES)
         headers = Headers(scope=scope)

@@ -1,5 +1,8 @@
 """From a form to a job: the seat first, then the file, straight to the disk.
 
+A place in the line is for those who come, not for those who only began: the first bytes of a file are kept in memory,
+and when there are enough of them, or the file has ended, the seat is taken and the disk written.
+
 Fields and file come in any order. When the file comes first, the seat is taken without knowing what for; what the form
 asks for is known when it ends.
 """
@@ -55,11 +58,17 @@ class Announcement:
 class Reception:
     """One upload on its way in. It does not read the network, and each call may wait for the disk.
 
-    Leaving the block leaves nothing behind, unless it was finished.
+    `close` leaves nothing behind, unless it was finished.
+
+    Args:
+        seat_after_bytes: Bytes of the file that must have come before a seat is taken, unless it ends before.
     """
 
-    def __init__(self, store: Store, announced: Announcement, clock: Clock | None = None) -> None:
+    def __init__(
+        self, store: Store, announced: Announcement, seat_after_bytes: int = 0, clock: Clock | None = None
+    ) -> None:
         self._store = store
+        self._seat_after_bytes = max(seat_after_bytes, HEAD_BYTES)
         self._announced = announced
         self._clock = clock or SystemClock()
         self._form = FormParser(announced.content_type)
@@ -67,12 +76,24 @@ class Reception:
         self._fields: dict[str, bytearray] = {}
         self._part: PartBegan | None = None
         self._source_name: str | None = None
+        self._has_file = False
+        #: Length of the file, as far as it shows: whatever the boundary, it is the same request.
+        self._file_bytes = announced.content_bytes
+        #: What has come of the file while it has no seat.
         self._head: bytearray | None = None
         self._seat: Seat | None = None
         self._renewed_s = 0.0
         self._upload: Upload | None = None
+        #: What is asked for follows the file, and its length is not known until then.
+        self._is_late = False
         #: The job that the idempotency key already names: nothing more needs to be read.
         self.known: JobRecord | None = None
+
+    def begin(self) -> None:
+        """Refuse what could not be taken in now, before anything is read; raises `QueueFull` and `DiskFull`."""
+        # A key may name a job that is there already, which needs no room.
+        if self._announced.idempotency_key is None:
+            self._store.check_room(self._announced.content_bytes)
 
     def feed(self, piece: bytes) -> None:
         """Take in the next piece of the form.
@@ -95,6 +116,8 @@ class Reception:
             return self.known
         if not self._form.ended:
             raise MalformedRequest("the form ends before its last boundary")
+        if self._is_late and self._upload is not None:
+            self._file_bytes = self._upload.size_bytes
         request = self._request()
         if self._upload is None or self._seat is None:
             raise InvalidOptions("the form has no file", option="file")
@@ -111,7 +134,7 @@ class Reception:
         elif isinstance(event, PartData):
             assert self._part is not None
             if self._part.name == "file":
-                self._write(event.data)
+                self._write(event)
             else:
                 self._add(self._part.name, event.data)
         elif self._head is not None:
@@ -120,21 +143,23 @@ class Reception:
     def _begin(self, part: PartBegan) -> None:
         if part.name != "file" and part.name not in FIELDS:
             raise InvalidOptions(f"the form has no field {part.name[:40]!r}; it has operation, options, file")
-        if part.name in self._fields or (part.name == "file" and self._seat is not None):
+        if part.name in self._fields or (part.name == "file" and self._has_file):
             raise InvalidOptions(f"the form has more than one {part.name}", option=part.name)
         self._part = part
         if part.name != "file":
             self._fields[part.name] = bytearray()
             return
         self._source_name = part.filename or None
-        self._head = bytearray()
-        self._sit_down()
+        self._has_file, self._head = True, bytearray()
+        if "operation" in self._fields:
+            self._request()
 
     def _sit_down(self) -> None:
         if "operation" in self._fields:
             request = self._request()
         else:
-            request = Request("", {}, self._announced.content_bytes, self._source_name)
+            request = Request("", {}, self._file_bytes, self._source_name)
+            self._is_late = self._file_bytes is not None
         taken = self._store.reserve_seat(request)
         if isinstance(taken, JobRecord):
             self.known = taken
@@ -142,20 +167,27 @@ class Reception:
         self._seat = self._open.enter_context(taken)
         self._renewed_s = self._clock.monotonic_s()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, piece: PartData) -> None:
         if self._head is None:
             assert self._upload is not None
-            self._upload.write(data)
+            self._upload.write(piece.data)
             return
-        self._head += data
+        if not self._head and self._file_bytes is not None:
+            self._file_bytes = max(0, self._file_bytes - piece.at_bytes - self._form.tail_bytes)
+        self._head += piece.data
         if len(self._head) >= HEAD_BYTES:
+            check_signature(bytes(self._head[:HEAD_BYTES]))
+        if len(self._head) >= self._seat_after_bytes:
             self._admit_file()
 
     def _admit_file(self) -> None:
-        """Open the file on the disk, now that its first bytes have been seen."""
+        """Take a seat, and open the file on the disk."""
         assert self._head is not None
         head, self._head = bytes(self._head), None
         check_signature(head[:HEAD_BYTES])
+        self._sit_down()
+        if self.known is not None:
+            return
         self._upload = self._open.enter_context(self._store.blobs.open_upload(self._announced.limit_bytes))
         self._upload.write(head)
 
@@ -180,8 +212,8 @@ class Reception:
         operation = operation_named(self._fields["operation"].decode("utf-8", "replace").strip())
         options = _options(bytes(self._fields.get("options", b"")))
         validate(operation, options)
-        announced = self._announced
-        return Request(operation.name, options, announced.content_bytes, self._source_name, announced.idempotency_key)
+        key = self._announced.idempotency_key
+        return Request(operation.name, options, self._file_bytes, self._source_name, key)
 
 
 def _options(text: bytes) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import uvicorn
 
 from tightship.http.app import create_app
 from tightship.http.config import HttpConfig
+from tightship.http.connection import prompt_connection
 from tightship.http.fault import AddressUnavailable
 from tightship.http.gate import MAX_HEADER_BYTES
 from tightship.http.state import AppState
@@ -20,6 +21,8 @@ from tightship.service import ServiceConfig, open_service
 
 #: Connections that wait to be accepted.
 BACKLOG = 128
+#: Bytes of headers that are read at all. What is moderately too large is answered; only beyond is the connection cut.
+PARSER_BYTES = 4 * MAX_HEADER_BYTES
 
 
 def serve(config: ServiceConfig, http: HttpConfig, *, on_ready: Callable[[str], None] | None = None) -> int:
@@ -39,14 +42,14 @@ def serve(config: ServiceConfig, http: HttpConfig, *, on_ready: Callable[[str], 
         app = create_app(service, http)
         settings = uvicorn.Config(
             app,
-            http="h11",  # its limit on the size of headers is a setting
+            http=prompt_connection(http.header_s),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            h11_max_incomplete_event_size=PARSER_BYTES,
             limit_concurrency=http.max_connections,
             timeout_graceful_shutdown=math.ceil(http.drain_s),
         )

@@ -1,4 +1,4 @@
-"""`POST /v1/session`: the page shows a key once, and has a cookie from then on."""
+"""`/v1/session`: the page shows a key once, and has a cookie until it signs out or the session ends."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import time
 from typing import Any
 
+import anyio
 from fastapi import APIRouter, Request, Response
 
-from tightship.http.fault import MalformedRequest, Unauthenticated
+from tightship.http.fault import MalformedRequest, RequestStalled, Unauthenticated
 from tightship.http.key import COOKIE
 from tightship.http.state import AppState
+from tightship.units import format_seconds
 
 #: Bytes of the request: a key and little else. It is read before anybody is known.
 MAX_BODY_BYTES = 2**10
@@ -28,7 +30,7 @@ _BODY: dict[str, Any] = {
 
 
 def session_routes(state: AppState) -> APIRouter:
-    """Return the route that signs the page in."""
+    """Return the routes that sign the page in and out."""
     router = APIRouter()
 
     @router.post("/v1/session", status_code=204, openapi_extra=_BODY)
@@ -37,7 +39,10 @@ def session_routes(state: AppState) -> APIRouter:
         response = Response(status_code=204)
         if not state.keys:
             return response
-        key = await _shown(request)
+        with anyio.move_on_after(state.config.header_s) as waiting:
+            key = await _shown(request)
+        if waiting.cancelled_caught:
+            raise RequestStalled(f"the key did not come within {format_seconds(state.config.header_s)}")
         if not state.keys.admits(key):
             raise Unauthenticated("that is not a key of this server")
         token = state.keys.open_session(key, time.time() + state.config.session_s)
@@ -49,6 +54,13 @@ def session_routes(state: AppState) -> APIRouter:
             samesite="strict",
             secure=request.url.scheme == "https",
         )
+        return response
+
+    @router.delete("/v1/session", status_code=204)
+    async def sign_out() -> Response:
+        """Have the browser forget the cookie. The session itself ends with its time, or with its key."""
+        response = Response(status_code=204)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
 
     return router

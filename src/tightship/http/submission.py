@@ -14,9 +14,11 @@ from starlette.types import Message
 from tightship.errors import QueueFull
 from tightship.http.document import job_document
 from tightship.http.fault import MalformedRequest, UploadStalled
+from tightship.http.pace import Pace
 from tightship.http.reception import Announcement, Reception
 from tightship.http.state import AppState
 from tightship.store.record import JobRecord
+from tightship.units import format_bytes, format_seconds
 
 #: Seconds that an upload waits for more before it looks up whether the server stops.
 LOOK_UP_S = 0.5
@@ -66,9 +68,10 @@ def submission_routes(state: AppState) -> APIRouter:
 
 async def _receive(state: AppState, request: Request) -> JobRecord:
     config = state.config
-    reception = Reception(state.service.store, _announcement(state, request))
+    reception = Reception(state.service.store, _announcement(state, request), config.seat_after_bytes)
     try:
         with anyio.fail_after(config.upload_s):
+            await state.call_upload(reception.begin)
             async for piece in _pieces(state, request):
                 state.meters.received(len(piece))
                 await state.call_upload(reception.feed, piece)
@@ -77,7 +80,7 @@ async def _receive(state: AppState, request: Request) -> JobRecord:
         return await state.call_upload(reception.finish)
     except TimeoutError:
         raise UploadStalled(
-            f"the upload stopped coming for {config.upload_idle_s:g} s, or took more than {config.upload_s:g} s"
+            f"the upload took more than {format_seconds(config.upload_s)}", limit_s=config.upload_s
         ) from None
     finally:
         # Also when the server stops in the middle: nothing is left behind.
@@ -86,24 +89,34 @@ async def _receive(state: AppState, request: Request) -> JobRecord:
 
 
 async def _pieces(state: AppState, request: Request) -> AsyncIterator[bytes]:
-    """Yield the body as it comes; give up when nothing comes, and when the server stops."""
-    more, silent_s = True, 0.0
+    """Yield the body as it comes; give up when it comes too slowly, and when the server stops."""
+    pace = Pace(state.config.min_upload_bytes_per_s, state.config.upload_window_s)
+    more = True
     while more:
         if state.draining.is_set():
             raise QueueFull("the server is stopping", retry_after_s=state.service.config.drain_s)
-        message: Message | None = None
+        message: Message = {"type": "http.request", "more_body": True}
+        began_s = anyio.current_time()
         with anyio.move_on_after(LOOK_UP_S):
             message = await request.receive()
-        if message is None:
-            silent_s += LOOK_UP_S
-            if silent_s >= state.config.upload_idle_s:
-                raise TimeoutError
-            continue
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        more, silent_s = message.get("more_body", False), 0.0
-        if piece := message.get("body", b""):
+        more, piece = message.get("more_body", False), message.get("body", b"")
+        pace.note(anyio.current_time() - began_s, len(piece))
+        if more and pace.too_slow:
+            raise _too_slow(pace)
+        if piece:
             yield piece
+
+
+def _too_slow(pace: Pace) -> UploadStalled:
+    return UploadStalled(
+        f"the upload came at {format_bytes(pace.bytes_per_s)} a second over {format_seconds(pace.window_s)}; "
+        f"it must bring {format_bytes(pace.min_bytes_per_s)} a second",
+        bytes_per_s=round(pace.bytes_per_s),
+        min_bytes_per_s=pace.min_bytes_per_s,
+        window_s=pace.window_s,
+    )
 
 
 def _announcement(state: AppState, request: Request) -> Announcement:

@@ -30,6 +30,7 @@ OPERATION = Operation(
     suffix=lambda _options, _media: None,
     limit_s=lambda _options, _media: LIMIT_S,
     reservation_bytes=lambda _options, media: max(RESERVATION_BYTES, PICTURES * picture_bytes(media) + 40 * 2**20),
+    answered_by_probe=True,
 )
 
 

@@ -25,6 +25,7 @@ class Operation:
         suffix: Ending of the result file, given the options and the input; None when the result is data alone.
         limit_s: Seconds that the work may take, given the options and the input.
         reservation_bytes: Memory to reserve, given the options and the input.
+        answered_by_probe: What the look at the input tells is the result: where there was a look, `run` is not called.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Operation:
     suffix: Callable[[Any, Media], str | None]
     limit_s: Callable[[Any, Media], float]
     reservation_bytes: Callable[[Any, Media], int]
+    answered_by_probe: bool = False
 
 
 def span_s(options: Any, media: Media) -> float:

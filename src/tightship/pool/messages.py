@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tightship.core.plain import build
@@ -150,7 +150,7 @@ _KINDS: dict[str, type[Message]] = {
 
 def to_json(message: Message) -> dict[str, Any]:
     """Return the message as plain JSON, its kind under `is`."""
-    return {"is": type(message).__name__, **asdict(message)}
+    return {"is": type(message).__name__, **vars(message)}
 
 
 def from_json(data: object) -> Message:

@@ -77,17 +77,20 @@ def claim(tx: Transaction, owner: str, budget_bytes: int) -> Claim | None:
     does may go ahead, `max_passes` times at most. Then nobody is let in until the oldest fits, which it will, because
     what runs ends and a job larger than the whole budget is refused here.
     """
+    line = _in_line(tx)
+    if not line:  # asked first: most who come find none
+        return None
     now = load(tx.connection, tx.now_s, tx.config)
     if now.running >= tx.config.max_running:
         return None
     oldest: Row[Any] | None = None
-    for row in _in_line(tx):
+    for row in line:
         if row.reservation_bytes > budget_bytes:
             _refuse_too_large(tx, row, budget_bytes)
         elif now.committed_bytes + row.reservation_bytes <= budget_bytes:
             if oldest is not None:
                 tx.connection.execute(update(jobs).where(jobs.c.id == oldest.id).values(passes=oldest.passes + 1))
-            return _start(tx, row, owner)
+            return start(tx, row.id, owner, tx.now_s, more=len(line) > 1)
         elif oldest is None:
             oldest = row
             if row.passes >= tx.config.max_passes:
@@ -109,20 +112,21 @@ def _refuse_too_large(tx: Transaction, row: Row[Any], budget_bytes: int) -> None
     end(tx, row, Status.FAILED, error)
 
 
-def _start(tx: Transaction, row: Row[Any], owner: str) -> Claim:
+def start(tx: Transaction, job_id: str, owner: str, started_s: float, *, more: bool = False) -> Claim:
+    """Begin the next attempt at a job."""
     values: dict[str, Any] = {
         "status": Status.RUNNING,
         "passes": 0,
         "owner": owner,
         "lease_expires_s": tx.now_s + tx.config.lease_s,
-        "started_s": tx.now_s,
+        "started_s": started_s,
         "progress": None,
     }
-    job = JobRecord.of(tx.connection.execute(_START, {"job_id": row.id, **values}).one())
+    job = JobRecord.of(tx.connection.execute(_START, {"job_id": job_id, **values}).one())
     attempt = {"job_id": job.id, "fence": job.fence, "number": job.attempts, "operation": job.operation}
-    tx.connection.execute(_OPEN_ATTEMPT, {**attempt, "owner": owner, "started_s": tx.now_s})
+    tx.connection.execute(_OPEN_ATTEMPT, {**attempt, "owner": owner, "started_s": started_s})
     events.append_status(tx, job.id, Status.RUNNING, job.attempts)
-    return Claim(job, job.fence, owner)
+    return Claim(job, job.fence, owner, more)
 
 
 def renew(tx: Transaction, claim: Claim, progress: Mapping[str, Any] | None) -> Renewal:

@@ -17,7 +17,7 @@ class StoreConfig:
     """How many jobs there may be, and how long things are kept.
 
     Args:
-        max_pending: Most jobs that wait to be claimed, uploads under way included; one more is refused (`queue_full`).
+        max_pending: Most jobs that wait to be claimed, and uploads with a place; one more is refused (`queue_full`).
         max_running: Most jobs that run at a time, in all processes together.
         max_probing: Most jobs whose input is looked at at a time, in all processes together.
         max_attempts: Attempts after which a job is quarantined, unless the job says otherwise.

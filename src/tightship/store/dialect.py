@@ -37,7 +37,12 @@ _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", 
 def open_engine(path: Path, busy_s: float) -> Engine:
     """Return an engine on the database file at `path`; connections open when they are needed."""
     engine = create_engine(
-        f"sqlite:///{path}", pool_size=_CONNECTIONS, max_overflow=2 * _CONNECTIONS, pool_timeout=busy_s
+        f"sqlite:///{path}",
+        pool_size=_CONNECTIONS,
+        max_overflow=2 * _CONNECTIONS,
+        pool_timeout=busy_s,
+        # What one connection writes makes the caches of the others stale: the last one used knows most.
+        pool_use_lifo=True,
     )
 
     def connect(connection: DBAPIConnection, _record: object) -> None:

@@ -39,7 +39,7 @@ def finish(
         OutputTooLarge: The result's data is too long.
     """
     row = held(tx, claim, Status.RUNNING)
-    close_attempt(tx, row, receipt)
+    told = close_attempt(tx, row, receipt)
     return end(
         tx,
         row,
@@ -48,7 +48,7 @@ def finish(
         result_digest=None if result_blob is None else result_blob.digest,
         result_bytes=None if result_blob is None else result_blob.size_bytes,
         warnings=encode_warnings(warnings),
-        receipt=encode_receipt(receipt),
+        receipt=told,
     )
 
 
@@ -59,8 +59,7 @@ def fail(tx: Transaction, claim: Claim, error: TightshipError, receipt: Receipt,
         StaleClaim: The lease was lost.
     """
     row = held(tx, claim, Status.RUNNING)
-    close_attempt(tx, row, receipt)
-    told = encode_receipt(receipt)
+    told = close_attempt(tx, row, receipt)
     if row.cancel_requested or isinstance(error, Cancelled):
         return end(tx, row, Status.CANCELLED, error if isinstance(error, Cancelled) else cancelled(), receipt=told)
     if not error.retryable:
@@ -86,16 +85,17 @@ def hand_back(tx: Transaction, claim: Claim) -> JobRecord:
     return wait_again(tx, row, 0.0, attempts=row.attempts - 1)
 
 
-def close_attempt(tx: Transaction, row: Row[Any], receipt: Receipt) -> None:
-    """Write down how an attempt ended, and drop the oldest beyond the limit."""
-    told = {"finished_s": tx.now_s, "outcome": receipt.outcome, "cause": receipt.cause}
-    told["receipt"] = encode_receipt(receipt)
-    tx.connection.execute(_CLOSE_ATTEMPT, {"of_job": row.id, "of_fence": row.fence, **told})
+def close_attempt(tx: Transaction, row: Row[Any], receipt: Receipt) -> str:
+    """Write down how an attempt ended, and drop the oldest beyond the limit; return the receipt as it was written."""
+    told = encode_receipt(receipt)
+    ended = {"finished_s": tx.now_s, "outcome": receipt.outcome, "cause": receipt.cause, "receipt": told}
+    tx.connection.execute(_CLOSE_ATTEMPT, {"of_job": row.id, "of_fence": row.fence, **ended})
     # A job rarely has so many: a look at its count spares the rest.
     if row.fence > tx.config.max_attempt_rows:
         newest = select(attempts.c.fence).where(attempts.c.job_id == row.id).order_by(attempts.c.fence.desc())
         oldest_kept = newest.offset(tx.config.max_attempt_rows - 1).limit(1).scalar_subquery()
         tx.connection.execute(delete(attempts).where(attempts.c.job_id == row.id, attempts.c.fence < oldest_kept))
+    return told
 
 
 def cancelled() -> Cancelled:

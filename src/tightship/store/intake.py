@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from tightship.errors import DiskFull, IdempotencyConflict, QueueFull, SeatLost
 from tightship.store import events
@@ -71,6 +71,11 @@ def place_in_line(tx: Transaction) -> int:
     return int(line.place)
 
 
+def seats_taken(connection: Connection, now_s: float) -> int:
+    """Return how many uploads hold a place."""
+    return int(connection.execute(_SEATED, {"now_s": now_s}).scalar_one())
+
+
 def check_disk(tx: Transaction, content_bytes: int, free_bytes: int) -> None:
     """Raise `DiskFull` when the input would not leave the reserve free.
 
@@ -91,6 +96,14 @@ def check_disk(tx: Transaction, content_bytes: int, free_bytes: int) -> None:
         )
 
 
+def check_room(tx: Transaction, content_bytes: int | None, free_bytes: int) -> int:
+    """Return the bytes of disk to reserve for an input of that length; raises what `take_seat` does."""
+    place_in_line(tx)
+    room_bytes = tx.config.max_content_bytes if content_bytes is None else content_bytes
+    check_disk(tx, room_bytes, free_bytes)
+    return room_bytes
+
+
 def take_seat(tx: Transaction, request: Request, free_bytes: int) -> str:
     """Let a request in before its input is read.
 
@@ -101,9 +114,7 @@ def take_seat(tx: Transaction, request: Request, free_bytes: int) -> str:
         QueueFull: As many wait as may wait.
         DiskFull: The input would not fit.
     """
-    place_in_line(tx)
-    content_bytes = tx.config.max_content_bytes if request.content_bytes is None else request.content_bytes
-    check_disk(tx, content_bytes, free_bytes)
+    content_bytes = check_room(tx, request.content_bytes, free_bytes)
     seat_id = new_id(tx.now_s)
     values = {"id": seat_id, "content_bytes": content_bytes, "lease_expires_s": tx.now_s + tx.config.lease_s}
     tx.connection.execute(insert(seats), {**_asked(tx, request), **values})

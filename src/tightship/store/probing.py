@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
+from tightship.core.receipt import Receipt
 from tightship.errors import TightshipError
 from tightship.store import backoff
-from tightship.store.claims import held, load
+from tightship.store.claims import held, load, start
 from tightship.store.document import DATA_BYTES, encode
+from tightship.store.ending import finish
 from tightship.store.record import Claim, JobRecord
 from tightship.store.schema import jobs
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 from tightship.store.transition import UNHELD, end, wait_again
 
+# Statements that every job needs are built once: building takes longer than running them.
+_OLDEST = (
+    select(jobs.c.id)
+    .where(jobs.c.status == Status.PENDING, jobs.c.reservation_bytes.is_(None))
+    .where(jobs.c.run_after_s <= bindparam("now_s"), jobs.c.probes < jobs.c.max_attempts)
+    .where(or_(jobs.c.lease_expires_s.is_(None), jobs.c.lease_expires_s <= bindparam("now_s")))
+    .order_by(jobs.c.position)
+    .limit(1)
+)
+_CLAIM = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job_id"))
+    .values(fence=jobs.c.fence + 1, probes=jobs.c.probes + 1)
+    .returning(*jobs.c)
+)
+_PROBED = update(jobs).where(jobs.c.id == bindparam("job_id")).returning(*jobs.c)
+
 
 def claim_probe(tx: Transaction, owner: str, budget_bytes: int) -> Claim | None:
     """Claim the look at the oldest input that nobody has looked at; None when there is none or no room."""
+    oldest = tx.connection.execute(_OLDEST, {"now_s": tx.now_s}).scalar_one_or_none()
+    if oldest is None:
+        return None
     now = load(tx.connection, tx.now_s, tx.config)
     fits = now.committed_bytes + tx.config.probe_reservation_bytes <= budget_bytes
     if now.probing >= tx.config.max_probing or not fits:
         return None
-    free = or_(jobs.c.lease_expires_s.is_(None), jobs.c.lease_expires_s <= tx.now_s)
-    oldest = (
-        select(jobs.c.id)
-        .where(
-            jobs.c.status == Status.PENDING,
-            jobs.c.reservation_bytes.is_(None),
-            jobs.c.run_after_s <= tx.now_s,
-            jobs.c.probes < jobs.c.max_attempts,
-            free,
-        )
-        .order_by(jobs.c.position)
-        .limit(1)
-        .scalar_subquery()
-    )
-    claimed = update(jobs).where(jobs.c.id == oldest)
-    claimed = claimed.values(
-        owner=owner,
-        fence=jobs.c.fence + 1,
-        probes=jobs.c.probes + 1,
-        lease_expires_s=tx.now_s + tx.config.lease_s,
-    )
-    row = tx.connection.execute(claimed.returning(*jobs.c)).one_or_none()
-    return None if row is None else Claim(JobRecord.of(row), row.fence, owner)
+    held = {"owner": owner, "lease_expires_s": tx.now_s + tx.config.lease_s}
+    row = tx.connection.execute(_CLAIM, {"job_id": oldest, **held}).one()
+    return Claim(JobRecord.of(row), row.fence, owner)
 
 
 def probed(tx: Transaction, claim: Claim, media: Mapping[str, Any], reservation_bytes: int) -> JobRecord:
@@ -56,14 +58,30 @@ def probed(tx: Transaction, claim: Claim, media: Mapping[str, Any], reservation_
         StaleClaim: The lease was lost.
     """
     row = held(tx, claim, Status.PENDING)
-    changed = update(jobs).where(jobs.c.id == row.id)
-    changed = changed.values(
-        media=encode(media, DATA_BYTES, "what the input is"),
-        reservation_bytes=max(0, reservation_bytes),
-        run_after_s=tx.now_s,
+    values = {
+        "media": encode(media, DATA_BYTES, "what the input is"),
+        "reservation_bytes": max(0, reservation_bytes),
+        "run_after_s": tx.now_s,
         **UNHELD,
-    )
-    return JobRecord.of(tx.connection.execute(changed.returning(*jobs.c)).one())
+    }
+    return JobRecord.of(tx.connection.execute(_PROBED, {"job_id": row.id, **values}).one())
+
+
+def answer(
+    tx: Transaction,
+    claim: Claim,
+    result: Mapping[str, Any],
+    receipt: Receipt,
+    warnings: Sequence[Mapping[str, str]],
+) -> JobRecord:
+    """End a job of which the look at its input was all the work: the look was its attempt, and has its receipt.
+
+    Raises:
+        StaleClaim: The lease was lost.
+        OutputTooLarge: The result's data is too long.
+    """
+    row = held(tx, claim, Status.PENDING)
+    return finish(tx, start(tx, row.id, claim.owner, tx.now_s - receipt.wall_s), result, None, warnings, receipt)
 
 
 def refuse(tx: Transaction, claim: Claim, error: TightshipError, jitter: float) -> JobRecord:

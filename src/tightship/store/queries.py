@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import Connection, bindparam, func, select, union_all
 
 from tightship.core.receipt import Receipt
 from tightship.errors import JobNotFound
 from tightship.store.record import AttemptRecord, EventRecord, JobRecord
 from tightship.store.schema import attempts, events, jobs
 from tightship.store.states import Status
+
+# Statements that every job needs are built once: building takes longer than running them.
+_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_REFERRING = (
+    select(jobs.c.id)
+    .where(jobs.c.source_digest == bindparam("digest"))
+    .union_all(select(jobs.c.id).where(jobs.c.result_digest == bindparam("digest")))
+    .limit(1)
+)
 
 
 def get(connection: Connection, job_id: str) -> JobRecord:
@@ -19,7 +28,7 @@ def get(connection: Connection, job_id: str) -> JobRecord:
     Raises:
         JobNotFound: There is no such job.
     """
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    row = connection.execute(_JOB, {"job_id": job_id}).one_or_none()
     if row is None:
         raise JobNotFound("there is no job of that id")
     return JobRecord.of(row)
@@ -67,12 +76,7 @@ def receipts(connection: Connection, operation: str, limit: int) -> list[Receipt
 
 def refers_to(connection: Connection, digest: str) -> bool:
     """Whether a job has the file as its input or its result."""
-    found = (
-        select(jobs.c.id)
-        .where(jobs.c.source_digest == digest)
-        .union_all(select(jobs.c.id).where(jobs.c.result_digest == digest))
-    )
-    return connection.execute(found.limit(1)).first() is not None
+    return connection.execute(_REFERRING, {"digest": digest}).first() is not None
 
 
 def referred_to(connection: Connection) -> set[str]:

@@ -84,11 +84,13 @@ class Claim:
         job: The job as it was claimed.
         fence: What every write must show.
         owner: Who claimed it.
+        more: Whether another job waited behind it.
     """
 
     job: JobRecord
     fence: int
     owner: str
+    more: bool = False
 
 
 class Renewal(StrEnum):

@@ -60,8 +60,20 @@ class Store:
 
     # --- letting in ------------------------------------------------------------------------------
 
+    def check_room(self, content_bytes: int | None) -> None:
+        """Refuse an input that could not take a seat now, before anything of it is read; nothing is reserved yet.
+
+        Raises:
+            QueueFull: As many wait as may wait.
+            DiskFull: The input would not fit.
+        """
+        free_bytes = self.blobs.free_bytes()
+        with self._database.read() as connection:
+            tx = Transaction(connection, self._database.now_s(connection), self.config)
+            intake.check_room(tx, content_bytes, free_bytes)
+
     def reserve_seat(self, request: Request) -> Seat | JobRecord:
-        """Keep a place in the line, and room on the disk, before a byte of the input is read.
+        """Keep a place in the line, and room on the disk, before a byte of the input is written.
 
         Returns:
             The seat; or the job that the request's idempotency key already names.
@@ -112,6 +124,18 @@ class Store:
         """Write down what the input is and what memory the job is admitted by; raises `StaleClaim`."""
         with self._write() as tx:
             return probing.probed(tx, claim, media, reservation_bytes)
+
+    def answer(
+        self, claim: Claim, result: Mapping[str, Any], receipt: Receipt, warnings: Sequence[Mapping[str, str]] = ()
+    ) -> JobRecord:
+        """End a job of which the look at its input was all the work: the look was its attempt.
+
+        Raises:
+            StaleClaim: The lease was lost; the result is thrown away.
+            OutputTooLarge: The result's data is too long.
+        """
+        with self._write(promise=True) as tx:
+            return probing.answer(tx, claim, result, receipt, warnings)
 
     def refuse(self, claim: Claim, error: TightshipError, jitter: float | None = None) -> JobRecord:
         """Say that the look at the input went wrong; raises `StaleClaim`.
@@ -232,6 +256,11 @@ class Store:
         """Return how many jobs there are in each status."""
         with self._database.read() as connection:
             return queries.counts(connection)
+
+    def seats(self) -> int:
+        """Return how many uploads hold a place in the line."""
+        with self._database.read() as connection:
+            return intake.seats_taken(connection, self._database.now_s(connection))
 
     def events_since(self, job_id: str, after: int = 0, limit: int = 100) -> list[EventRecord]:
         """Return what happened to a job after the event of that id, the oldest first."""

@@ -9,7 +9,6 @@ from sqlalchemy import Row, delete, select, update
 
 from tightship.core.receipt import Receipt
 from tightship.errors import WorkerDied
-from tightship.store.document import encode_receipt
 from tightship.store.ending import cancelled, close_attempt
 from tightship.store.schema import events, jobs, seats
 from tightship.store.states import Status
@@ -63,8 +62,7 @@ def _take(tx: Transaction, row: Row[Any]) -> Status:
             return end(tx, row, Status.QUARANTINED, error).status
         return wait_again(tx, row, 0.0).status
     receipt = Receipt(row.operation, "attempt", "killed", "parent gone", wall_s=max(0.0, tx.now_s - row.started_s))
-    close_attempt(tx, row, receipt)
-    told = encode_receipt(receipt)
+    told = close_attempt(tx, row, receipt)
     if row.cancel_requested:
         return end(tx, row, Status.CANCELLED, cancelled(), receipt=told).status
     if row.attempts >= row.max_attempts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.http.test_form import KIND
-from tightship.errors import IdempotencyConflict, MediaTooLarge, QueueFull, SeatLost
+from tightship.errors import IdempotencyConflict, MediaTooLarge, QueueFull, SeatLost, UnsupportedMedia
 from tightship.http.fault import MalformedRequest
 from tightship.http.reception import Announcement, Reception
 from tightship.store.config import StoreConfig
@@ -33,9 +33,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def reception(store: Store, key: str | None = None, clock: FakeClock | None = None) -> Reception:
+def reception(
+    store: Store, key: str | None = None, clock: FakeClock | None = None, seat_after_bytes: int = 0
+) -> Reception:
     """Begin to receive."""
-    return Reception(store, Announcement(KIND, 5000, key, 10_000), clock or FakeClock())
+    return Reception(store, Announcement(KIND, 5000, key, 10_000), seat_after_bytes, clock or FakeClock())
 
 
 def files(store: Store) -> list[Path]:
@@ -94,13 +96,42 @@ def test_a_form_without_its_end_makes_no_job(store: Store) -> None:
 def test_the_seat_is_taken_before_the_file(store: Store) -> None:
     """With the line full, not a byte of the file is kept."""
     first = reception(store)
-    first.feed(OPERATION + FILE)
+    first.feed(OPERATION + FILE + MEDIA)
     second = reception(store)
     with pytest.raises(QueueFull):
         second.feed(OPERATION + FILE + MEDIA)
     second.close()
-    assert files(store) == []
+    assert len(files(store)) == 1
     first.close()
+
+
+def test_whoever_only_began_has_no_seat(store: Store) -> None:
+    """The seat is taken when enough of the file has come, and before any of it is on the disk."""
+    slow = reception(store, seat_after_bytes=1500)
+    slow.feed(OPERATION + FILE + MEDIA[:1499])
+    assert seat_is_free(store)
+    assert files(store) == []
+    slow.feed(MEDIA[1499:1500])
+    assert store.seats() == 1
+    assert [path.stat().st_size for path in files(store)] == [1500]
+    slow.close()
+    assert store.seats() == 0
+
+
+def test_a_short_file_takes_its_seat_at_its_end(store: Store) -> None:
+    """What is shorter than what a seat is given for is a job all the same."""
+    receiving = reception(store, seat_after_bytes=10**6)
+    receiving.feed(OPERATION + FILE + MEDIA + b"\r\n" + END)
+    job = receiving.finish()
+    receiving.close()
+    assert job.source_bytes == len(MEDIA)
+
+
+def test_what_is_no_media_needs_no_seat_to_be_refused(store: Store) -> None:
+    """The first bytes are looked at as soon as they are there."""
+    receiving = reception(store, seat_after_bytes=10**6)
+    with pytest.raises(UnsupportedMedia):
+        receiving.feed(OPERATION + FILE + bytes(600))
 
 
 def test_more_than_the_limit_is_not_kept(store: Store) -> None:
@@ -115,19 +146,35 @@ def test_more_than_the_limit_is_not_kept(store: Store) -> None:
 
 
 def test_a_known_key_needs_no_second_upload(store: Store) -> None:
-    """The job is known as soon as the file would begin; another request with the key is a conflict."""
+    """The job is known as soon as the seat would be taken; another request with the key is a conflict."""
     form = OPERATION + FILE + MEDIA + b"\r\n" + END
     first = reception(store, "key")
     first.feed(form)
     job = first.finish()
     first.close()
     again = reception(store, "key")
-    again.feed(OPERATION + FILE)
+    again.feed(OPERATION + FILE + MEDIA)
     assert isinstance(again.known, JobRecord)
     assert again.finish().id == job.id
     other = reception(store, "key")
     with pytest.raises(IdempotencyConflict):
-        other.feed(GIF + FILE)
+        other.feed(GIF + FILE + MEDIA)
+
+
+def test_another_boundary_is_the_same_request(store: Store) -> None:
+    """Who sends anew makes up a new boundary; an input of another length is another request."""
+    jobs = []
+    for boundary in (b"x", b"another-boundary"):
+        form = (OPERATION + FILE + MEDIA + b"\r\n" + END).replace(b"--x", b"--" + boundary)
+        kind = f"multipart/form-data; boundary={boundary.decode()}"
+        receiving = Reception(store, Announcement(kind, len(form), "key", 10_000))
+        receiving.feed(form)
+        jobs.append(receiving.finish().id)
+        receiving.close()
+    assert jobs[0] == jobs[1]
+    longer = OPERATION + FILE + MEDIA + b"more\r\n" + END
+    with pytest.raises(IdempotencyConflict):
+        Reception(store, Announcement(KIND, len(longer), "key", 10_000)).feed(longer)
 
 
 def test_a_lost_seat_ends_the_upload(store: Store) -> None:
