@@ -191,6 +191,57 @@ def test_memory_is_drawn_with_both_limits_and_told_in_words(visit: Visit) -> Non
     visit.page.wait_for_function("() => document.querySelector('#chart path.server').getAttribute('d').includes('L')")
 
 
+def test_what_is_known_of_growth_is_a_table(visit: Visit, folder: Path) -> None:
+    """Each operation that has run has its verdict in words, with the reason, and nothing is said to grow."""
+    wait_for_status(visit.send(folder / "short.mp4", "info"), "succeeded")
+    visit.page.get_by_text("Slots and verdicts").click()
+    table = visit.page.get_by_role("table", name="Does memory grow from job to job?")
+    row = table.get_by_role("row").filter(has=visit.page.get_by_role("rowheader", name="info", exact=True))
+    api.expect(row).to_contain_text("not decided yet")
+    api.expect(row).to_contain_text("the first look comes at 128")
+    api.expect(visit.page.locator("#growth")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_operation_that_grows_is_seen_at_once(browser: Any, server: str, scheme: str) -> None:
+    """A growing operation is named in the card itself, readable in both colour schemes."""
+    grows = {
+        "kind": "growing", "slope_bytes": 300 * 1024.0, "interval_bytes": [250_000.0, 350_000.0], "jobs": 256,
+        "slots": 2, "detectable_bytes": 60_000.0, "reason": "Grows: 300 KiB a job over 256 jobs in 2 slots.",
+    }  # fmt: skip
+    context = browser.new_context(color_scheme=scheme)
+
+    def leak(route: Any) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "verdicts": {"gif": grows}})
+
+    context.route("**/health/memory", leak)
+    visit = Visit(context, server)
+    api.expect(visit.page.locator("#growth")).to_have_text("gif leaves 300 KiB more in its slot with every job.")
+    visit.page.get_by_text("Slots and verdicts").click()
+    told = visit.page.locator("[data-verdict=growing] .verdict")
+    api.expect(told).to_have_text("grows with every job")
+    colours = told.evaluate(
+        "node => [getComputedStyle(node).color, getComputedStyle(node.closest('.card')).backgroundColor]"
+    )
+    assert contrast(*colours) >= 4.5
+    context.unroute_all(behavior="ignoreErrors")
+    context.close()
+    assert visit.faults == []
+
+
+def contrast(ink: str, ground: str) -> float:
+    """Return how two `rgb(...)` colours stand out from each other, after WCAG 2: 4.5 is enough for text."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    darker, lighter = sorted((luminance(ink), luminance(ground)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
 def test_the_page_goes_on_after_the_server_was_away(browser: Any, folder: Path, tmp_path: Path) -> None:
     """While the server is restarted the page says so; then the job that was running ends before one's eyes."""
     context = browser.new_context()

@@ -19,6 +19,17 @@ def test_slot_is_replaced_after_its_jobs(open_pool: OpenPool, misdeed: MakeTask)
     assert pids[0] != pids[3]
 
 
+def test_receipts_tell_slots_apart(open_pool: OpenPool, misdeed: MakeTask) -> None:
+    """Each process has a number of its own, on the receipts of its jobs and on its own."""
+    pool = open_pool(recycling=RecyclePolicy(max_jobs=2, jitter_share=0))
+
+    slots = [pool.run(misdeed("nothing")).receipt.slot for _ in range(4)]
+
+    assert slots == [slots[0]] * 2 + [slots[2]] * 2
+    assert slots[0] != slots[2]
+    assert [receipt.slot for receipt in pool.ledger.receipts("worker")] == [slots[0], slots[2]]
+
+
 def test_slot_that_has_grown_is_replaced(open_pool: OpenPool, misdeed: MakeTask) -> None:
     """A slot that keeps more than it may over its baseline is ended at the next safepoint."""
     pool = open_pool(recycling=RecyclePolicy(growth_bytes=32 * MIB))

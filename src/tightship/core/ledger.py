@@ -7,8 +7,9 @@ from collections import OrderedDict, deque
 from dataclasses import fields
 from threading import Lock
 
+from tightship.core.drift import Drift
+from tightship.core.history import History
 from tightship.core.receipt import Receipt
-from tightship.core.verdict import Verdict, verdict
 
 #: Receipts below which no peak is learned: the first jobs load lazily and say little about the next ones.
 LEARN_FROM = 5
@@ -16,13 +17,6 @@ LEARN_FROM = 5
 LEARN_QUANTILE = 0.95
 #: The next job may be larger than any before; a fifth covers what inputs of one kind differ by.
 LEARN_MARGIN = 1.2
-#: Receipts that a verdict needs. Fewer than the usual 100 steps, because each level was measured after settling; the
-#: simulation of the verdict holds from here on.
-VERDICT_FROM = 30
-#: Growth per job that nobody needs to care about: one page.
-FLOOR_BYTES = 4096.0
-#: Growth per job that must not be missed: a job a second would take 8 GB a day.
-TARGET_BYTES = 100_000.0
 
 _NUMBERS = frozenset(field.name for field in fields(Receipt)) - {
     "name", "kind", "outcome", "cause", "released", "left_behind",
@@ -43,6 +37,7 @@ class Ledger:
         self._per_name = per_name
         self._max_names = max_names
         self._pages: OrderedDict[str, deque[tuple[int, Receipt]]] = OrderedDict()
+        self._histories: dict[str, History] = {}
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -56,8 +51,10 @@ class Ledger:
             page = self._pages.setdefault(receipt.name, deque(maxlen=self._per_name))
             page.append((page[-1][0] + 1 if page else 0, receipt))
             self._pages.move_to_end(receipt.name)
+            self._histories.setdefault(receipt.name, History()).add(receipt)
             if len(self._pages) > self._max_names:
-                self._pages.popitem(last=False)
+                forgotten, _ = self._pages.popitem(last=False)
+                del self._histories[forgotten]
 
     def names(self) -> tuple[str, ...]:
         """Return the names there are receipts for, the most recently written last."""
@@ -86,19 +83,13 @@ class Ledger:
             return None
         return math.ceil(LEARN_MARGIN * peaks[math.ceil(LEARN_QUANTILE * len(peaks)) - 1])
 
-    def verdict(self, name: str, *, floor_bytes: float = FLOOR_BYTES, target_bytes: float = TARGET_BYTES) -> Verdict:
-        """Judge whether the memory held after settling grows from job to job.
+    def verdict(self, name: str) -> Drift:
+        """Return whether the memory held after settling grows from job to job, by the latest look at a name's jobs.
 
-        Args:
-            floor_bytes: Growth per job that does not matter.
-            target_bytes: Growth per job that must not be missed.
+        Looks come at 128 jobs and at every doubling, so that asking often finds growth no oftener.
         """
-        levels = [
-            (float(number), float(receipt.base_bytes + receipt.retained_bytes))
-            for number, receipt in self._page(name)
-            if receipt.base_bytes is not None and receipt.retained_bytes is not None
-        ]
-        return verdict(levels, floor=floor_bytes, target=target_bytes, min_steps=VERDICT_FROM)
+        with self._lock:
+            return self._histories.get(name, History()).verdict()
 
     def _page(self, name: str) -> tuple[tuple[int, Receipt], ...]:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from tightship.core.plain import build
@@ -44,6 +44,8 @@ class Receipt:
         fds, threads, children: How many more there are than when the scope opened.
         scratch_bytes: Bytes the scope left on disk.
         gpu_bytes: GPU memory still held, over what was held at opening.
+        slot: Number of the worker process, counted from the pool's opening; no two share one.
+        size_bytes: Size of the job's input.
         released: What was still open when the scope closed, and was released by it.
         left_behind: What could not be released.
     """
@@ -64,10 +66,12 @@ class Receipt:
     gpu_bytes: int | None = None
     released: tuple[str, ...] = ()
     left_behind: tuple[str, ...] = ()
+    slot: int | None = None
+    size_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as plain JSON."""
-        return asdict(self)
+        return dict(vars(self))
 
     def in_words(self) -> str:
         """Return the receipt as a few sentences for people."""

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tightship.core.verdict import Kind
 from tightship.http.state import AppState
 from tightship.service import Service
 
@@ -17,6 +18,7 @@ _PLAIN = (
     ("reserved_bytes", "Memory that jobs at work are admitted by."),
     ("running", "Jobs that run, in all processes."),
     ("probing", "Inputs that are looked at, in all processes."),
+    ("seats", "Uploads that hold a place in the line, in all processes."),
     ("disk_free_bytes", "Free bytes of the disk that holds the files."),
 )
 _SLOT = (
@@ -24,6 +26,11 @@ _SLOT = (
     ("baseline_bytes", "Memory that a slot held when it was new."),
     ("busy", "Whether a slot works."),
     ("jobs_done", "Attempts since a slot was started."),
+)
+_VERDICT = (
+    ("slope_bytes", "Growth of an operation's slots per job, with the effect of the job's size taken off."),
+    ("detectable_bytes", "Growth per job that the latest look would have seen as often as not."),
+    ("jobs", "Jobs that the verdict is drawn from."),
 )
 
 
@@ -75,6 +82,22 @@ def families(memory: Mapping[str, Any]) -> Iterator[Metric]:
     for name, meaning in _SLOT:
         values = {str(number): slot.get(name) for number, slot in enumerate(memory["slots"])}
         yield _family(f"slot_{name}", meaning, "slot", values)
+    yield from _verdicts(memory["verdicts"])
+
+
+def _verdicts(verdicts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "tightship_leak_verdict",
+        "Whether an operation leaves more memory in its slots with every job: 1 marks the verdict that holds.",
+        labels=["operation", "verdict"],
+    )
+    for name, verdict in verdicts.items():
+        for kind in Kind:
+            states.add_metric([name, kind], float(verdict["kind"] == kind))
+    yield states
+    for figure, meaning in _VERDICT:
+        values = {name: verdict[figure] for name, verdict in verdicts.items()}
+        yield _family(f"leak_{figure}", meaning, "operation", values)
 
 
 def _family(name: str, meaning: str, label: str, values: Mapping[str, float | None]) -> Metric:

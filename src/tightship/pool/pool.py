@@ -209,10 +209,10 @@ class Pool:
         try:
             with self._changed:
                 supervision, folder = self._supervised()
-                self._born += 1
-                own = folder / f"slot-{self._born}"
+                self._born = number = self._born + 1
+                own = folder / f"slot-{number}"
             own.mkdir(mode=0o700)
-            return Slot(supervision, own, self.config, key)
+            return Slot(supervision, own, self.config, key, number)
         except (WorkerDied, OSError) as fault:
             if own is not None:
                 remove_tree(own)

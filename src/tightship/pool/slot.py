@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 import threading
@@ -37,13 +38,17 @@ class Slot:
         folder: Its own folder, which exists; removed when the slot closes.
         config: The pool's settings.
         key: What it is kept warm for; see `Task.key`.
+        number: Its own among all slots of the pool, those that are gone included.
 
     Raises:
         WorkerDied: The worker did not start.
     """
 
-    def __init__(self, supervision: Supervision, folder: Path, config: PoolConfig, key: tuple[str, str] | None) -> None:
+    def __init__(
+        self, supervision: Supervision, folder: Path, config: PoolConfig, key: tuple[str, str] | None, number: int
+    ) -> None:
         self.key = key
+        self.number = number
         self.jobs_done = 0
         self.baseline_bytes: int | None = None
         self.held_bytes = 0
@@ -85,8 +90,11 @@ class Slot:
         try:
             ending = vigil.keep(folder, source_fd)
             if isinstance(ending, Exited):
-                return self._bury(ending, vigil, task, ceiling_bytes)
-            return self._conclude(ending, vigil, task, folder)
+                outcome = self._bury(ending, vigil, task, ceiling_bytes)
+            else:
+                outcome = self._conclude(ending, vigil, task, folder)
+            size_bytes = None if source_fd is None else os.fstat(source_fd).st_size
+            return replace(outcome, receipt=replace(outcome.receipt, slot=self.number, size_bytes=size_bytes))
         finally:
             self._tidy()
 
@@ -122,7 +130,8 @@ class Slot:
             self.exited = end(self._lines, why)
         self._lines.close()
         left = remove_tree(self._folder)
-        return obituary.receipt_of_process(self.exited, why, time.monotonic() - self._born_s, tuple(left))
+        receipt = obituary.receipt_of_process(self.exited, why, time.monotonic() - self._born_s, tuple(left))
+        return replace(receipt, slot=self.number)
 
     def _tidy(self) -> None:
         """Remove the attempt's folder, and what the worker's libraries left beside it; only the log stays.

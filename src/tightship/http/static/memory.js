@@ -33,6 +33,26 @@ function slotTable(slots) {
   return h("table", {}, h("caption", { class: "unseen" }, "Slots"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
 }
 
+const VERDICTS = {
+  steady: "does not grow", growing: "grows with every job", undecided: "not decided yet",
+};
+
+function verdictTable(verdicts) {
+  const head = ["Operation", "Memory", "Growth per job", "Jobs"].map((name) => h("th", { scope: "col" }, name));
+  const rows = Object.entries(verdicts).map(([name, verdict]) =>
+    h("tr", { "data-verdict": verdict.kind }, h("th", { scope: "row" }, name),
+      h("td", {}, h("span", { class: "verdict" }, VERDICTS[verdict.kind] ?? verdict.kind),
+        h("span", { class: "hint" }, verdict.reason)),
+      h("td", {}, verdict.slope_bytes == null ? "not known" : bytes(verdict.slope_bytes)), h("td", {}, String(verdict.jobs))));
+  return h("table", {}, h("caption", {}, "Does memory grow from job to job?"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
+}
+
+/** What has to be seen without unfolding anything: the operations that grow. */
+function growthWords(verdicts) {
+  const growing = Object.entries(verdicts).filter(([, verdict]) => verdict.kind === "growing");
+  return growing.map(([name, verdict]) => `${name} leaves ${bytes(verdict.slope_bytes)} more in its slot with every job.`).join(" ");
+}
+
 function legend(budget) {
   const key = (name) => svg("svg", { width: 22, height: 12, viewBox: "0 0 22 12", "aria-hidden": "true" }, name === "slots"
     ? [svg("rect", { class: "band band-0", x: 0, y: 2, width: 22, height: 10 }), svg("path", { class: "slots", d: "M0 2H22" })]
@@ -52,6 +72,7 @@ export class Memory {
   #budget = null;
   #timer = 0;
   #zoomed = false;
+  #verdicts = "";
 
   constructor() {
     find("zoom").addEventListener("click", () => this.#zoom());
@@ -80,10 +101,17 @@ export class Memory {
     say(find("memory-words"), memoryWords(memory));
     say(find("queue-words"), queueWords(memory));
     find("slots").replaceChildren(slotTable(memory.slots));
-    const verdicts = Object.entries(memory.verdicts ?? {});
-    find("verdicts").replaceChildren(...verdicts.map(([name, verdict]) =>
-      h("li", {}, h("strong", {}, `${name}: ${verdict.kind} `), h("span", { class: "quiet" }, verdict.reason))));
+    this.#judge(memory.verdicts ?? {});
     this.#draw();
+  }
+
+  #judge(verdicts) {
+    const text = JSON.stringify(verdicts);
+    if (text === this.#verdicts) return; // a table that is replaced is read out from its start
+    this.#verdicts = text;
+    find("verdicts").replaceChildren(...(text === "{}" ? [] : [verdictTable(verdicts)]));
+    say(find("growth"), growthWords(verdicts));
+    find("growth").hidden = !find("growth").textContent;
   }
 
   #zoom() {
