@@ -49,7 +49,12 @@ soak: $(FOR_TEST) ## Run the long soaks: make soak SOAK_JOBS=10000
 
 bench: $(FOR_BENCH) ## Run the benchmarks, side by side with other tools: make bench DATA=folder-of-real-videos
 	$(BIN)/python benchmarks/verdict_simulation.py
-	@if [ -d '$(DATA)' ]; then set -ex; for name in gif info length; do $(BIN)/python benchmarks/$$name.py --data '$(DATA)'; done; \
+	$(BIN)/python benchmarks/drift_simulation.py
+	$(BIN)/python -m benchmarks.leaks.simulation
+	$(BIN)/python -m benchmarks.leaks.peers
+	$(BIN)/python -m benchmarks.leaks.run --seeds 1
+	$(BIN)/python -m benchmarks.leaks.run --load 2
+	@if [ -d '$(DATA)' ]; then set -ex; for name in gif info length jobs; do $(BIN)/python benchmarks/$$name.py --data '$(DATA)'; done; \
 	else echo 'The other benchmarks did not run: they need real videos, and there is no folder $(DATA)'; fi
 
 fuzz: $(FOR_TEST) ## Send damaged media through one slot for a while: make fuzz SECONDS=600

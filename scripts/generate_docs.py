@@ -16,7 +16,8 @@ from typing import Any
 
 from typer.main import get_command
 
-import tightship.http.fault  # noqa: F401 - its errors belong on the page
+import tightship.http.fault
+import tightship.leaks.fault  # noqa: F401 - the errors of both belong on the page
 from tightship.cli.app import app
 from tightship.config import BUDGET, HTTP, JOBS, MEDIA, SLOT, Config
 from tightship.core.environment import Family

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from tightship import __version__
-from tightship.cli import doctor, jobs, operations, serve
+from tightship.cli import doctor, jobs, leaks, operations, serve
+from tightship.cli.command import Command, WrappingCommand
 from tightship.cli.interrupt import open_cancel
 from tightship.cli.output import WRONG_USAGE, abandon, complain_of, error_of, exit_code, failed, say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, Settings
@@ -34,6 +34,7 @@ Examples:
   tightship doctor
   tightship serve
   tightship jobs list
+  tightship leaks run mypackage:work
 \b
 --home, --json and -q may be written before or after the command.
 Ctrl-C once stops a job cleanly; twice ends it at once.
@@ -51,14 +52,6 @@ app = typer.Typer(
 )
 
 
-class Command(TyperCommand):
-    """A command whose usage names its arguments plainly; some versions of typer put them in braces."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words after the command's name."""
-        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
-
-
 app.command("gif", cls=Command, help=operations.GIF_HELP, epilog=operations.GIF_EXAMPLES)(operations.gif)
 app.command("clip", cls=Command, help=operations.CLIP_HELP, epilog=operations.CLIP_EXAMPLES)(operations.clip)
 app.command("info", cls=Command, help=operations.INFO_HELP, epilog=operations.INFO_EXAMPLES)(operations.info)
@@ -71,7 +64,13 @@ kept.command("cancel", cls=Command, help=jobs.CANCEL_HELP, epilog=jobs.CANCEL_EX
 kept.command("retry", cls=Command, help=jobs.RETRY_HELP, epilog=jobs.RETRY_EXAMPLES)(jobs.retry)
 kept.command("purge", cls=Command, help=jobs.PURGE_HELP, epilog=jobs.PURGE_EXAMPLES)(jobs.purge)
 app.add_typer(kept, name="jobs", help=jobs.HELP, epilog=jobs.EXAMPLES)
-COMMANDS = ("gif", "clip", "info", "doctor", "serve", "jobs")
+leak_test = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+leak_test.command("run", cls=WrappingCommand, help=leaks.RUN_HELP, epilog=leaks.RUN_EXAMPLES)(leaks.run)
+leak_test.command("pid", cls=Command, help=leaks.PID_HELP, epilog=leaks.PID_EXAMPLES)(leaks.pid)
+leak_test.command("url", cls=Command, help=leaks.URL_HELP, epilog=leaks.URL_EXAMPLES)(leaks.url)
+leak_test.command("job", cls=Command, help=leaks.JOB_HELP, epilog=leaks.JOB_EXAMPLES)(leaks.job)
+app.add_typer(leak_test, name="leaks", help=leaks.HELP, epilog=leaks.EXAMPLES)
+COMMANDS = ("gif", "clip", "info", "doctor", "serve", "jobs", "leaks")
 
 
 def _print_version(wanted: bool) -> None:
