@@ -198,7 +198,7 @@ def test_what_is_known_of_growth_is_a_table(visit: Visit, folder: Path) -> None:
     table = visit.page.get_by_role("table", name="Does memory grow from job to job?")
     row = table.get_by_role("row").filter(has=visit.page.get_by_role("rowheader", name="info", exact=True))
     api.expect(row).to_contain_text("not decided yet")
-    api.expect(row).to_contain_text("the first look comes at 128")
+    api.expect(row).to_contain_text("the first look comes at 256")
     api.expect(visit.page.locator("#growth")).to_be_hidden()
 
 

@@ -17,7 +17,7 @@ def test_what_an_operation_keeps_with_every_job_is_found_at_the_first_look(
     open_pool: OpenPool, misdeed: MakeTask
 ) -> None:
     """A mebibyte a job shows at its rate, though slots are replaced meanwhile."""
-    pool = open_pool(recycling=RecyclePolicy(max_jobs=50, jitter_share=0))
+    pool = open_pool(recycling=RecyclePolicy(max_jobs=90, jitter_share=0))
     task = misdeed("keep", mib=1)
     for _ in range(FIRST_LOOK):
         pool.run(task).unwrap()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
+from tightship.core.trend import MAD_TO_SIGMA
 from tightship.core.verdict import Kind
 from tightship.units import format_bytes
 
@@ -39,6 +40,14 @@ RATE_KEPT = 0.75
 #: Share of its growth by which the middle of a life's last quarter must lie above nearly all of the two before: a cache
 #: that is emptied now and then rises most of the time, too, but only to where it has been. Noise takes some of it.
 NEW_HIGH = 0.25
+#: A leak does not give back. What falls at one go by what so many jobs have added, and by so many times what levels
+#: usually move by, is a cache that was emptied.
+EMPTIED_JOBS = 20
+EMPTIED_SIGMA = 8.0
+#: Share of the jobs in whose slots that must have been seen.
+EMPTIED_SHARE = 0.5
+#: Neighbours on each side whose medians a fall is measured between, so that an outlier is none.
+FALL_NEIGHBOURS = 3
 #: Share of readings that "nearly all" is, so that a single outlier does not count as a level.
 NEARLY_ALL = 0.9
 #: Share of the growth that must have come during the operation's own jobs, for other operations share its slots.
@@ -144,7 +153,7 @@ def drift(
     slope, low, high = median(levels), levels[rank], levels[-1 - rank]
     detectable = floor_bytes + (high - low) / 2
     if low > floor_bytes:
-        kind, why = _of_growth(slope, median(rate.own for rate in rates), _climb(lives))
+        kind, why = _of_growth(slope, median(rate.own for rate in rates), _climb(lives), _emptied(lives, slope))
     elif max(high, detectable) < target_bytes:
         kind, why = Kind.STEADY, "Does not grow"
     else:
@@ -157,8 +166,8 @@ def drift(
     return Drift(kind, slope, (low, high), detectable, jobs, slots, reason)
 
 
-def _of_growth(slope: float, own: float, climb: _Climb) -> tuple[Kind, str]:
-    if climb.new_high < NEW_HIGH * slope:
+def _of_growth(slope: float, own: float, climb: _Climb, emptied: float) -> tuple[Kind, str]:
+    if climb.new_high < NEW_HIGH * slope or emptied > EMPTIED_SHARE:
         return Kind.UNDECIDED, "Rises, but has been as high before: a cache may be emptied now and then"
     if climb.later < RATE_KEPT * climb.earlier:
         return Kind.UNDECIDED, "Grows, but ever slower: a cache may be filling up"
@@ -250,6 +259,20 @@ def _climb(lives: Sequence[_Life]) -> _Climb:
             new_high += last - before[int(NEARLY_ALL * len(before))]
             jobs += life[-1].job / 4
     return _Climb(earlier / jobs, later / jobs, new_high / jobs) if jobs else _Climb(0.0, 0.0, 0.0)
+
+
+def _emptied(lives: Sequence[_Life], slope: float) -> float:
+    """Return the share of the jobs that ran in slots whose level fell as leaks never do."""
+    ran = {True: 0.0, False: 0.0}
+    for life in lives:
+        levels = [reading.level_bytes for reading in _part(life, 0.25, 1.0)]
+        middles = [median(levels[at : at + FALL_NEIGHBOURS]) for at in range(len(levels) - FALL_NEIGHBOURS + 1)]
+        falls = [before - after for before, after in zip(middles, middles[FALL_NEIGHBOURS:], strict=False)]
+        if falls:
+            middle = median(falls)
+            usual = EMPTIED_SIGMA * MAD_TO_SIGMA * median(abs(fall - middle) for fall in falls)
+            ran[max(falls) > max(usual, EMPTIED_JOBS * slope)] += life[-1].job
+    return ran[True] / max(1.0, sum(ran.values()))
 
 
 def _part(life: _Life, start: float, end: float) -> _Life:

@@ -10,7 +10,7 @@ from tightship.core.receipt import Receipt
 from tightship.core.verdict import Kind
 
 #: Jobs at the first look; each further one comes at twice as many. Looking at every job would find chance's best hour.
-FIRST_LOOK = 128
+FIRST_LOOK = 256
 #: Chance of a false alarm over all looks together, however long the service runs: each look takes half of what is left.
 ERROR = 0.01
 #: Readings kept: about 300 bytes each, and enough for a detectable growth of a few kilobytes.

@@ -86,7 +86,7 @@ class Ledger:
     def verdict(self, name: str) -> Drift:
         """Return whether the memory held after settling grows from job to job, by the latest look at a name's jobs.
 
-        Looks come at 128 jobs and at every doubling, so that asking often finds growth no oftener.
+        Looks come at 256 jobs and at every doubling, so that asking often finds growth no oftener.
         """
         with self._lock:
             return self._histories.get(name, History()).verdict()

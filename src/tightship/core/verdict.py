@@ -129,7 +129,7 @@ def verdict(
     slope = evidence.last
     reason = (
         f"{why}: {_figure(slope.value)} a step over the last half of {_figure(steps)} steps "
-        f"({confidence:.0%} interval {_figure(slope.low)} to {_figure(slope.high)}, "
+        f"({_percent(confidence)} interval {_figure(slope.low)} to {_figure(slope.high)}, "
         f"{_figure(evidence.detectable_slope)} detectable)."
     )
     return Verdict(kind, slope.value, (slope.low, slope.high), evidence.detectable_slope, len(points), steps, reason)
@@ -195,6 +195,13 @@ def _decide(evidence: _Evidence, floor: float, target: float) -> tuple[Kind, str
     if slope.low <= floor and slope.high <= max(floor, target):
         return Kind.STEADY, "Does not grow"
     return Kind.UNDECIDED, "Rises, but has been as high before" if rising and evidence.rate_kept else "May be growing"
+
+
+def _percent(confidence: float) -> str:
+    """Write a confidence with as many digits as tell it from certainty."""
+    digits = max(0, -math.floor(math.log10(1 - confidence)) - 1) if confidence < 1 else 0
+    text = f"{100 * confidence:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
 
 
 def _figure(value: float) -> str:

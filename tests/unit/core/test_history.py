@@ -33,7 +33,7 @@ def leaking(jobs: int, leak_bytes: int = MIB, *, life: int = 400) -> History:
 
 def test_nothing_is_said_before_the_first_look() -> None:
     """The reason says when the first look comes, in good English."""
-    assert "after 1 job: the first look comes at 128" in leaking(1).verdict().reason
+    assert "after 1 job: the first look comes at 256" in leaking(1).verdict().reason
     assert "after 127 jobs" in leaking(127).verdict().reason
     assert leaking(127).verdict().kind is Kind.UNDECIDED
 
@@ -50,10 +50,10 @@ def test_a_verdict_holds_from_one_look_to_the_next() -> None:
 
 
 def test_a_leak_is_found_at_the_first_look() -> None:
-    """A mebibyte a job shows in 128 jobs."""
+    """A mebibyte a job shows at the first look."""
     found = leaking(FIRST_LOOK).verdict()
     assert found.kind is Kind.GROWING, found.reason
-    assert (found.jobs, found.slots) == (128, 1)
+    assert (found.jobs, found.slots) == (FIRST_LOOK, 1)
 
 
 def test_a_leak_is_found_in_slots_that_are_replaced() -> None:

@@ -120,7 +120,7 @@ def test_the_learned_peak_of_few_jobs_is_above_their_largest() -> None:
     assert ledger.learned_peak_bytes("gif") == 60 * MIB
 
 
-@pytest.mark.parametrize("jobs", [150, 600])
+@pytest.mark.parametrize("jobs", [300, 600])
 def test_a_soak_without_a_leak_is_steady_and_would_have_shown_one(jobs: int) -> None:
     """Memory that warms up and moves by pages is steady, and 100 KiB a job could not have hidden."""
     found = soak(jobs, leak_bytes=0).verdict("gif")
@@ -129,7 +129,7 @@ def test_a_soak_without_a_leak_is_steady_and_would_have_shown_one(jobs: int) -> 
     assert found.detectable_bytes <= 100 * 2**10
 
 
-@pytest.mark.parametrize(("jobs", "leak_bytes"), [(150, 200_000), (600, 40_000)])
+@pytest.mark.parametrize(("jobs", "leak_bytes"), [(300, 200_000), (600, 40_000)])
 def test_a_soak_with_a_leak_grows_at_its_rate(jobs: int, leak_bytes: int) -> None:
     """A leak is found, and its size lies in the interval."""
     found = soak(jobs, leak_bytes).verdict("gif")

@@ -154,6 +154,15 @@ def test_the_reason_tells_the_figures() -> None:
 
 
 @pytest.mark.parametrize(
+    ("confidence", "words"),
+    [(0.5, "(50% interval"), (0.99, "(99% interval"), (0.999, "(99.9% interval"), (0.99975, "(99.975% interval")],
+)
+def test_the_reason_tells_the_confidence_from_certainty(confidence: float, words: str) -> None:
+    """A hundred percent is never claimed."""
+    assert words in verdict([1.0] * 200, floor=0, target=1, confidence=confidence).reason
+
+
+@pytest.mark.parametrize(
     ("series", "complaint"),
     [
         ([1.0, math.nan], "finite"),
