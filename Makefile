@@ -78,7 +78,7 @@ $(FOR_USE): $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(FOR_TEST): $(FOR_USE)
-	$(BIN)/pip install --quiet --group test --group check
+	$(BIN)/pip install --quiet --editable '.[server,transcribe]' --group test --group check
 	@touch $@
 
 $(FOR_BENCH): $(FOR_USE)

@@ -16,6 +16,7 @@ EXTRAS = {
         ("alembic", "anyio", "fastapi", "httpx", "prometheus_client", "python_multipart", "sqlalchemy", "uvicorn"),
         "server",
     ),
+    **dict.fromkeys(("ctranslate2", "faster_whisper", "huggingface_hub", "onnxruntime", "tokenizers"), "transcribe"),
 }
 
 
@@ -239,6 +240,18 @@ class ServerUnreachable(TightshipError):
     """The server does not answer, or its answer broke off."""
 
     code, http_status, retryable = "server_unreachable", 503, True
+
+
+class ModelNotFound(TightshipError):
+    """The model is not on this machine, and could not be fetched."""
+
+    code, http_status = "model_not_found", 404
+
+
+class ModelUnusable(TightshipError):
+    """The model's files are damaged, or are not of the kind that is needed."""
+
+    code = "model_unusable"
 
 
 class PlatformUnsupported(TightshipError):

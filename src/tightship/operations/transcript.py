@@ -1,0 +1,134 @@
+"""Write a transcript down: plain text, subtitles, or JSON as OpenAI's API answers it. Pure, and a piece at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
+#: Endings of the names of files in each format.
+SUFFIXES: Mapping[str, str] = {
+    "json": ".json", "text": ".txt", "srt": ".srt", "vtt": ".vtt", "verbose_json": ".json",
+}  # fmt: skip
+#: A segment as plain JSON: `id, seek, start, end, text, tokens, temperature, avg_logprob, compression_ratio,
+#: no_speech_prob`, and `words` where they were asked for.
+Segment = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known of a transcript as a whole.
+
+    Args:
+        task: `transcribe` or `translate`.
+        language: Code of the language spoken.
+        duration_s: Seconds of sound.
+        words: Whether the segments carry their words.
+    """
+
+    task: str
+    language: str
+    duration_s: float
+    words: bool
+
+
+def render(form: Format, segments: Iterable[Segment], summary: Summary) -> Iterator[str]:
+    """Yield the text of a file in the given format.
+
+    Args:
+        form: The format.
+        segments: In order of time; gone through more than once, so no iterator.
+        summary: What is known of the whole.
+    """
+    writers: dict[str, Callable[[Iterable[Segment], Summary], Iterator[str]]] = {
+        "json": _json,
+        "text": _text,
+        "srt": _srt,
+        "vtt": _vtt,
+        "verbose_json": _verbose_json,
+    }
+    return writers[form](segments, summary)
+
+
+def usage(duration_s: float) -> dict[str, object]:
+    """Return what a transcription counts as: seconds begun."""
+    return {"type": "duration", "seconds": math.ceil(duration_s)}
+
+
+def plain_text(segments: Iterable[Segment]) -> str:
+    """Return the words of all segments as one text."""
+    return "".join(str(segment["text"]) for segment in segments).strip()
+
+
+def clock_time(time_s: float, point: str) -> str:
+    """Return hours, minutes, seconds and thousandths: `01:02:03,456` with a comma for a point."""
+    thousandths = max(0, round(time_s * 1000))
+    hours, rest = divmod(thousandths, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    seconds, rest = divmod(rest, 1000)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{rest:03d}"
+
+
+def _json(segments: Iterable[Segment], summary: Summary) -> Iterator[str]:
+    yield json.dumps({"text": plain_text(segments), "usage": usage(summary.duration_s)}, ensure_ascii=False) + "\n"
+
+
+def _text(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
+    # The first word's leading space goes; the others part the segments.
+    first = True
+    for segment in segments:
+        yield str(segment["text"]).lstrip() if first else str(segment["text"])
+        first = False
+    yield "\n"
+
+
+def _srt(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
+    for number, (segment, text) in enumerate(_shown(segments), start=1):
+        times = f"{clock_time(segment['start'], ',')} --> {clock_time(segment['end'], ',')}"
+        yield f"{number}\n{times}\n{text.replace('-->', '->')}\n\n"
+
+
+def _vtt(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
+    yield "WEBVTT\n\n"
+    for segment, text in _shown(segments):
+        times = f"{clock_time(segment['start'], '.')} --> {clock_time(segment['end'], '.')}"
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        yield f"{times}\n{escaped}\n\n"
+
+
+def _shown(segments: Iterable[Segment]) -> Iterator[tuple[Segment, str]]:
+    """Yield what can be shown: a subtitle is one block of lines, and none is empty."""
+    for segment in segments:
+        text = " ".join(str(segment["text"]).split())
+        if text:
+            yield segment, text
+
+
+def _verbose_json(segments: Iterable[Segment], summary: Summary) -> Iterator[str]:
+    head = {
+        "task": summary.task,
+        "language": summary.language,
+        "duration": round(summary.duration_s, 3),
+        "text": plain_text(segments),
+        "usage": usage(summary.duration_s),
+    }
+    yield json.dumps(head, ensure_ascii=False)[:-1] + ', "segments": ['
+    bare = ({name: value for name, value in segment.items() if name != "words"} for segment in segments)
+    yield from _items(bare)
+    if summary.words:
+        spoken = (
+            {name: word[name] for name in ("word", "start", "end")} for each in segments for word in each["words"]
+        )
+        yield '], "words": ['
+        yield from _items({**word, "word": word["word"].strip()} for word in spoken)
+    yield "]}\n"
+
+
+def _items(values: Iterable[object]) -> Iterator[str]:
+    comma = ""
+    for value in values:
+        yield comma + json.dumps(value, ensure_ascii=False)
+        comma = ", "

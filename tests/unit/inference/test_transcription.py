@@ -1,0 +1,167 @@
+"""From samples to segments, with a model that needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.unit.inference.test_windowing import Loud, stream
+from tightship.errors import Cancelled
+from tightship.inference.speech import Language, Request, Segment, Word
+from tightship.inference.transcription import Transcription
+from tightship.inference.windowing import RATE_HZ, Window
+
+
+class FakeRecognizer:
+    """Writes one segment per window, some tenths of a second longer than the window was."""
+
+    batch_size = 2
+
+    def __init__(self, sure: float = 1.0) -> None:
+        self.batches: list[int] = []
+        self.asked: list[int] = []
+        self.languages: list[str] = []
+        self._sure = sure
+
+    def detector(self) -> Loud:
+        return Loud()
+
+    def hear(self, window: Window) -> float:
+        return window.start_s
+
+    def language_of(self, heard: Sequence[object]) -> Language:
+        self.asked.append(len(heard))
+        return Language("fr", self._sure)
+
+    def write(
+        self, windows: Sequence[Window], heard: Sequence[object], request: Request, language: str
+    ) -> list[list[Segment]]:
+        assert list(heard) == [window.start_s for window in windows]
+        self.batches.append(len(windows))
+        self.languages.append(language)
+        return [[self._segment(window, request)] for window in windows]
+
+    def _segment(self, window: Window, request: Request) -> Segment:
+        end_s = window.end_s + 0.3
+        words = (Word(" a", window.start_s, end_s, 0.9),) if request.words else None
+        return Segment(0, round(window.start_s * 100), window.start_s, end_s, " a", (1,), 0.0, -0.1, 1.0, 0.0, words)
+
+
+def blocks(samples: np.ndarray) -> list[np.ndarray]:
+    return [samples[at : at + RATE_HZ] for at in range(0, samples.size, RATE_HZ)]
+
+
+LONG = stream(*[25, 1.0] * 5)
+
+
+def test_segments_are_numbered_and_never_overlap() -> None:
+    """Where a model writes past its window's end, the next segment begins there."""
+    found = list(Transcription(FakeRecognizer(), blocks(LONG), Request(words=True)))
+
+    assert [segment.id for segment in found] == list(range(5))
+    assert all(one.end <= other.start for one, other in pairwise(found))
+    assert all(each.start <= word.start <= word.end <= each.end for each in found for word in each.words or ())
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(None, [2, 2, 1]), (1, [1] * 5), (8, [5])])
+def test_windows_are_written_down_in_batches(batch_size: int | None, expected: list[int]) -> None:
+    """The model's own size holds, unless another is asked for; the rest is not forgotten."""
+    recognizer = FakeRecognizer()
+
+    list(Transcription(recognizer, blocks(LONG), Request(), batch_size=batch_size))
+
+    assert recognizer.batches == expected
+
+
+def test_segments_come_before_the_end_is_read() -> None:
+    """Whoever listens hears of the first windows while the last are still to be read."""
+    read: list[int] = []
+
+    def reading():  # type: ignore[no-untyped-def]
+        for number, block in enumerate(blocks(LONG)):
+            read.append(number)
+            yield block
+
+    next(iter(Transcription(FakeRecognizer(), reading(), Request())))
+
+    assert len(read) < len(blocks(LONG))
+
+
+def test_a_given_language_is_not_asked_for() -> None:
+    """Detection costs time and can be wrong."""
+    recognizer = FakeRecognizer()
+    work = Transcription(recognizer, blocks(LONG), Request(language="de"))
+
+    list(work)
+
+    assert (recognizer.asked, set(recognizer.languages)) == ([], {"de"})
+    assert work.language == Language("de", 1.0)
+
+
+@pytest.mark.parametrize(("sure", "asked"), [(0.9, [1]), (0.3, [1, 2])])
+def test_a_doubtful_language_is_asked_of_more_windows(sure: float, asked: list[int]) -> None:
+    """One window decides when it is clear, else the whole first batch does."""
+    recognizer = FakeRecognizer(sure)
+    work = Transcription(recognizer, blocks(LONG), Request())
+
+    list(work)
+
+    assert recognizer.asked == asked
+    assert work.language is not None
+    assert work.language.code == "fr"
+
+
+def test_progress_never_falls_and_reaches_the_end() -> None:
+    """It grows in silence, too, and ends at the whole length."""
+    told: list[float] = []
+    samples = np.concatenate([LONG, np.zeros(RATE_HZ * 40, np.float32)])
+
+    list(Transcription(FakeRecognizer(), blocks(samples), Request(), progress=lambda done_s: bool(told.append(done_s))))
+
+    assert all(one <= other for one, other in pairwise(told))
+    assert told[-1] == pytest.approx(samples.size / RATE_HZ)
+    assert len(set(told[-30:])) >= 29
+
+
+def test_a_soft_deadline_keeps_what_was_heard() -> None:
+    """Windows that have been heard are written down; nothing more is read."""
+    calls: list[float] = []
+
+    def progress(done_s: float) -> bool:
+        calls.append(done_s)
+        return len(calls) == 40
+
+    work = Transcription(FakeRecognizer(), blocks(LONG), Request(), progress=progress)
+    found = list(work)
+
+    assert work.stopped_early
+    assert len(found) == 1
+    assert len(calls) == 40
+
+
+def test_a_cancel_acts_between_windows() -> None:
+    """What progress raises ends the work at once."""
+    recognizer = FakeRecognizer()
+
+    def progress(done_s: float) -> bool:
+        if done_s > 20:
+            raise Cancelled("enough")
+        return False
+
+    with pytest.raises(Cancelled):
+        list(Transcription(recognizer, blocks(LONG), Request(), progress=progress))
+
+    assert len(recognizer.batches) <= 1
+
+
+def test_silence_has_no_segments_and_no_language() -> None:
+    """Nothing is asked of the model."""
+    recognizer = FakeRecognizer()
+    work = Transcription(recognizer, blocks(np.zeros(RATE_HZ * 100, np.float32)), Request())
+
+    assert list(work) == []
+    assert work.language is None
+    assert recognizer.batches == []

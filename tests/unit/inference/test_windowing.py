@@ -1,0 +1,118 @@
+"""Where a stream of speech is cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tightship.inference.voice import CHUNK, Samples
+from tightship.inference.windowing import CHUNK_S, EVERYTHING, RATE_HZ, Cutting, Window, windows
+
+
+class Loud:
+    """A detector that takes every chunk that is not zero for speech."""
+
+    def probabilities(self, samples: Samples) -> np.ndarray:
+        return (np.abs(samples.reshape(-1, CHUNK)).max(axis=1) > 0).astype(np.float32)
+
+
+def stream(*seconds: float) -> Samples:
+    """Return speech and silence in turn, of these lengths; every sample of speech is its own time."""
+    pieces, at = [], 0
+    for number, length_s in enumerate(seconds):
+        count = round(length_s * RATE_HZ)
+        times = (np.arange(at, at + count) / RATE_HZ).astype(np.float32) + 1
+        pieces.append(times if number % 2 == 0 else np.zeros(count, np.float32))
+        at += count
+    return np.concatenate(pieces)
+
+
+def cut(samples: Samples, block: int = 16_000, cutting: Cutting | None = None) -> list[Window]:
+    blocks = [samples[at : at + block] for at in range(0, samples.size, block)]
+    return [window for window in windows(blocks, Loud(), cutting) if window is not None]
+
+
+def test_all_speech_is_in_some_window() -> None:
+    """Nothing that was said is lost, and nothing is heard twice."""
+    samples = stream(12, 0.5, 9, 1, 14, 0.3, 40, 3, 5)
+
+    kept = np.concatenate([window.samples for window in cut(samples)])
+
+    assert np.array_equal(kept[kept > 0], samples[samples > 0])
+
+
+def test_no_window_is_longer_than_a_model_hears() -> None:
+    """Speech without a break is cut where the window ends."""
+    found = cut(stream(100))
+
+    assert all(window.duration_s <= 30.0 for window in found)
+    assert len(found) == 4
+
+
+def test_the_cut_lies_in_the_longest_late_silence() -> None:
+    """A sentence's end is preferred to a breath that comes a little later."""
+    first, _ = cut(stream(22, 0.8, 4, 0.2, 10))
+
+    assert first.end_s == pytest.approx(22.4, abs=0.1)
+
+
+def test_the_blocks_sizes_do_not_matter() -> None:
+    """The same stream gives the same windows however it arrives."""
+    samples = stream(12, 0.5, 25, 1, 14)
+
+    one, other = cut(samples, 1_000), cut(samples, 160_000)
+
+    assert [window.start_s for window in one] == [window.start_s for window in other]
+    assert all(np.array_equal(a.samples, b.samples) for a, b in zip(one, other, strict=True))
+
+
+def test_a_long_silence_is_cut_out_and_times_stay_right() -> None:
+    """A window goes on after a pause of minutes; what is said there has its own time."""
+    (window,) = cut(stream(3, 120, 4))
+
+    voiced = np.flatnonzero(window.samples)
+    assert window.duration_s < 9
+    for at in voiced[:: CHUNK * 3]:
+        assert window.time_s(at / RATE_HZ) == pytest.approx(window.samples[at] - 1, abs=0.001)
+
+
+def test_an_end_on_a_seam_belongs_to_what_ends() -> None:
+    """A word that ends where silence was cut out does not end minutes later."""
+    window = Window(np.zeros(RATE_HZ * 10, np.float32), (0.0, 4.0), (0.0, 100.0))
+
+    assert window.time_s(4.0, end=True) == 4.0
+    assert window.time_s(4.0) == 100.0
+
+
+def test_silence_alone_is_no_window() -> None:
+    """Nobody spoke, so there is nothing to hear."""
+    assert cut(stream(0, 300)) == []
+
+
+def test_a_click_is_no_speech() -> None:
+    """One chunk of noise is too short for a word."""
+    assert cut(stream(0, 5, 0.03, 5)) == []
+
+
+def test_with_the_filter_off_silence_is_heard_too() -> None:
+    """Everything is in some window."""
+    found = cut(stream(0, 70), cutting=EVERYTHING)
+
+    assert sum(window.duration_s for window in found) == pytest.approx(70, abs=CHUNK_S)
+
+
+def test_windows_follow_each_other() -> None:
+    """Each begins after the one before has ended, and begins with little silence."""
+    found = cut(stream(*[7, 0.6] * 30))
+
+    assert all(one.end_s <= other.start_s + 1e-6 for one, other in pairwise(found))
+    assert all(window.onset_s <= 0.5 for window in found)
+
+
+def test_a_block_that_fills_no_window_is_told_of() -> None:
+    """The reader hears of every block, so that it can tell progress and be stopped."""
+    blocks = [np.zeros(RATE_HZ, np.float32)] * 5
+
+    assert list(windows(blocks, Loud())) == [None] * 5

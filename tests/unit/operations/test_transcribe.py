@@ -1,0 +1,185 @@
+"""The operation `transcribe`, with the real model on real speech."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.media.sounds import tone, write_matroska, write_wav
+from tightship.errors import Cancelled, InvalidOptions
+from tightship.inference.speech import Recognizer
+from tightship.inference.whisper import Whisper
+from tightship.operations import transcribe
+from tightship.operations.transcribe import OPERATION, TranscribeOptions
+from tightship.testing import FakeAttempt
+
+Transcribe = Callable[..., tuple[dict[str, Any], str, FakeAttempt]]
+
+
+@pytest.fixture
+def written(tmp_path: Path, tiny: Recognizer) -> Transcribe:
+    """Transcribe a file; return the result, the file that was written, and the attempt."""
+
+    def run(source: Path, **options: Any) -> tuple[dict[str, Any], str, FakeAttempt]:
+        with FakeAttempt(source, tmp_path, session=tiny) as attempt:
+            result = transcribe.run(attempt, asdict(TranscribeOptions(**options)))
+        return result, (tmp_path / result["output"]).read_text(encoding="utf-8"), attempt
+
+    return run
+
+
+def test_the_descriptor_loads_no_model_library() -> None:
+    """The parent process finds models and reckons deadlines without any of them in its memory."""
+    code = (
+        "import sys, tightship.operations.transcribe as t; t.OPERATION.limit_s(t.TranscribeOptions(), {}); "
+        "print(*sorted({'av', 'numpy', 'faster_whisper', 'ctranslate2', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ""
+
+
+def test_what_is_said_is_written_down(data: Path, written: Transcribe) -> None:
+    """Every word of a famous sentence, and the time of each."""
+    jiwer = pytest.importorskip("jiwer")
+    truth = (data / "speech" / "jfk.txt").read_text(encoding="utf-8")
+
+    result, text, _ = written(data / "speech" / "jfk.flac", words=True)
+
+    told = json.loads(text)
+    plain = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.Strip()])
+    assert jiwer.wer(plain(truth), plain(result["text"])) == 0
+    assert result["text"] == told["text"]
+    assert told["duration"] == pytest.approx(11.0, abs=0.01)
+    assert all(one["end"] <= other["start"] for one, other in pairwise(told["words"]))
+    assert 10 < told["words"][-1]["end"] <= 11.0
+    assert all(segment["tokens"] and segment["avg_logprob"] < 0 for segment in told["segments"])
+
+
+def test_segments_are_sent_as_they_come(data: Path, written: Transcribe) -> None:
+    """The partial results are the segments of the file, in order, and progress reaches the end."""
+    _, text, attempt = written(data / "speech" / "sonnet_1.mp3")
+
+    sent = json.loads(json.dumps([partial["segment"] for partial in attempt.partials]))
+    assert sent == json.loads(text)["segments"]
+    assert attempt.checkpoints[-1].done == pytest.approx(attempt.checkpoints[-1].total, rel=0.01)
+    assert len(attempt.checkpoints) > 50
+
+
+def test_times_are_right_behind_a_gap(data: Path, tmp_path: Path, written: Transcribe) -> None:
+    """The same words after minutes of silence have times that are minutes later."""
+    from tightship.media.audio import Sound, sound_track
+    from tightship.media.guard import open_media
+
+    with (data / "speech" / "jfk.flac").open("rb") as file, open_media(file.fileno()) as container:
+        speech = np.concatenate(list(Sound(container, sound_track(container))))
+    twice = np.concatenate([speech, np.zeros(16_000 * 120, np.float32), speech])
+    path = write_wav(tmp_path / "twice.wav", twice, 16_000)
+
+    _, text, _ = written(path, words=True)
+
+    words = json.loads(text)["words"]
+    half = len(words) // 2
+    spoken = [word["word"].strip(".,").lower() for word in words]
+    assert spoken[:half] == spoken[half:]
+    for one, other in zip(words[:half], words[half:], strict=True):
+        assert other["end"] - one["end"] == pytest.approx(131.0, abs=0.3)
+
+
+@pytest.mark.parametrize("kind", ["silence", "tone", "noise", "empty", "one sample", "not numbers"])
+def test_what_is_no_speech_is_an_empty_transcript(tmp_path: Path, written: Transcribe, kind: str) -> None:
+    """Nothing is made up, and nothing fails."""
+    samples = {
+        "silence": np.zeros(16_000 * 40, np.float32),
+        "tone": tone(20, 16_000).astype(np.float32),
+        "noise": (np.random.default_rng(1).standard_normal(16_000 * 20) * 0.1).astype(np.float32),
+        "empty": np.zeros(0, np.float32),
+        "one sample": np.ones(1, np.float32),
+        "not numbers": np.full(16_000 * 5, np.nan, np.float32),
+    }[kind]
+
+    result, text, _ = written(write_wav(tmp_path / "a.wav", samples, 16_000), format="srt")
+
+    assert (result["segments"], result["text"], text) == (0, "", "")
+    assert result["complete"]
+
+
+def test_a_prompt_and_hotwords_are_taken(data: Path, written: Transcribe) -> None:
+    """They stand before what is written, and are not in it."""
+    result, _, _ = written(data / "speech" / "jfk.flac", prompt="A speech of 1961.", hotwords="Americans")
+
+    assert "1961" not in result["text"]
+    assert "country" in result["text"]
+
+
+@pytest.mark.parametrize("wrong", [{"language": "de"}, {"task": "translate"}])
+def test_what_the_model_cannot_do_is_refused(data: Path, written: Transcribe, wrong: dict[str, Any]) -> None:
+    """A model that knows English alone neither hears German nor translates."""
+    with pytest.raises(InvalidOptions, match="English only"):
+        written(data / "speech" / "jfk.flac", **wrong)
+
+
+def test_a_sound_track_that_is_not_there_is_refused(tmp_path: Path, written: Transcribe) -> None:
+    """Tracks are counted from 0."""
+    with pytest.raises(InvalidOptions, match="no sound track 2"):
+        written(write_matroska(tmp_path / "a.mkv", [(0, 1)], [(0, 1)]), track=2)
+
+
+def test_a_soft_deadline_keeps_what_is_written(data: Path, tmp_path: Path, tiny: Recognizer) -> None:
+    """The transcript ends early, and says so."""
+    with FakeAttempt(data / "speech" / "sonnet_1.mp3", tmp_path, session=tiny, stop_after=40) as attempt:
+        result = transcribe.run(attempt, asdict(TranscribeOptions(batch_size=1)))
+
+    assert not result["complete"]
+    assert result["segments"] > 0
+    assert [code for code, _ in attempt.warnings] == ["deadline"]
+
+
+def test_a_cancel_ends_the_work(data: Path, tmp_path: Path, tiny: Recognizer) -> None:
+    """The error passes; the input is closed."""
+    attempt = FakeAttempt(data / "speech" / "jfk.flac", tmp_path, session=tiny, cancel_after=3)
+
+    with attempt, pytest.raises(Cancelled):
+        transcribe.run(attempt, asdict(TranscribeOptions()))
+
+
+def test_a_session_is_a_loaded_model_that_closes(tiny: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key names the folder; at the end the weights are let go."""
+    from tightship.inference import allocator
+    from tightship.inference.resolver import resolve
+
+    # Its settings hold for a whole process, and other tests measure this one's memory.
+    monkeypatch.setattr(allocator, "keep_buffers", lambda: True)
+
+    with transcribe.open_session(transcribe.session_key(resolve("tiny.en"), "cpu")) as session:
+        assert isinstance(session, Whisper)
+        assert session.device == "cpu"
+        model = session._model
+
+    assert not model.model_is_loaded
+
+
+def test_time_and_memory_grow_with_the_model(tmp_path: Path) -> None:
+    """A model of a gigabyte gets more of both than one of a kilobyte."""
+    demands = []
+    for size in (1_000, 1_000_000_000):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        with (folder / "model.bin").open("wb") as weights:
+            weights.truncate(size)
+        options = TranscribeOptions(model=str(folder))
+        demands.append((OPERATION.limit_s(options, {"duration_s": 600}), OPERATION.reservation_bytes(options, {})))
+
+    assert demands[0][0] == 600
+    assert demands[1][0] == 6000
+    assert demands[1][1] - demands[0][1] == pytest.approx(1.5e9, rel=0.01)
