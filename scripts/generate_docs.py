@@ -23,7 +23,7 @@ from tightship.config import BUDGET, HTTP, JOBS, MEDIA, SLOT, Config
 from tightship.core.environment import Family
 from tightship.core.governor import HARD_SHARE, SOFT_SHARE, Budget, RecyclePolicy
 from tightship.core.restart import RestartIntensity
-from tightship.errors import every_error
+from tightship.errors import TightshipError, every_error
 from tightship.http.config import HttpConfig
 from tightship.media.limits import Limits
 from tightship.pool.config import PoolConfig
@@ -80,7 +80,9 @@ def errors_page() -> str:
     """Return the page of every error."""
     rows = [
         (f"`{kind.code}`", f"`{kind.__name__}`", str(kind.http_status), "yes" if kind.retryable else "no", _first(kind))
-        for kind in every_error()
+        # Classes are found in the order in which modules were imported, which is nobody's order.
+        for kind in sorted(every_error(), key=lambda kind: (kind is not TightshipError, kind.code))
+        if kind.__module__.startswith("tightship.")
     ]
     intro = """\
         Every error that tightship reports is a `TightshipError` and carries a stable `code`, a `public_message` of one
@@ -108,7 +110,10 @@ def settings_page() -> str:
         `Config.from_environment(os.environ)` and `tightship.config.service_config(os.environ)` read the same.
 
         The home folder is `TIGHTSHIP_HOME`, else `tightship` in the user's folder for state (`XDG_STATE_HOME`, by
-        default `~/.local/state`). `TIGHTSHIP_URL` and `TIGHTSHIP_API_KEY` name the server for `tightship jobs`."""
+        default `~/.local/state`). `TIGHTSHIP_URL` and `TIGHTSHIP_API_KEY` name the server for `tightship jobs`.
+
+        `TIGHTSHIP_TRANSCRIBE_MODEL` is the default model of `transcribe`, a name or a folder; without it, `tiny.en`.
+        `HF_HOME` and `HF_HUB_CACHE` say where the hub's cache is."""
     return _page("Settings", intro, "\n".join(_settings_of(*each) for each in SETTINGS))
 
 

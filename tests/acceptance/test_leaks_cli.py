@@ -57,6 +57,10 @@ def hold(connection):
 def forget(connection):
     Path("forgotten").write_text(str(len(connection)))
 
+def leaver():
+    os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "612")  # descendants
+    subprocess.run(["sh", "-c", "sleep 613 >/dev/null 2>&1 &"])
+
 def fail():
     raise KeyError("a key")
 """
@@ -293,6 +297,16 @@ def test_command_that_leaves_a_process_is_growing(cli: Cli) -> None:
     assert done.code == 1, done.out
     assert series(done)["descendants"]["verdict"] == "growing"
     assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "611"]]
+
+
+def test_processes_that_a_function_leaves_are_ended_with_the_trial(cli: Cli) -> None:
+    """Children and orphans alike, after they were reported."""
+    done = cli("leaks", "run", "steps:leaver", "--json", "--no-where")
+
+    assert done.code == 1, done.out + done.err
+    assert series(done)["descendants"]["verdict"] == "growing"
+    commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if command in (["sleep", "612"], ["sleep", "613"])]
 
 
 def test_process_is_watched_from_outside(cli: Cli, start: Callable[[str], tuple[int, str]]) -> None:

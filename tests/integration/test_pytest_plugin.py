@@ -140,6 +140,35 @@ def test_empty_test_is_steady(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["leak trials: 1 steady"])
 
 
+def test_verdict_is_in_the_junit_report(pytester: pytest.Pytester) -> None:
+    """The XML carries the verdict as a property of its test."""
+    pytester.makepyfile("def test_nothing():\n    pass")
+
+    run(pytester, "--leaks", "--junitxml=report.xml")
+
+    assert '<property name="leaks" value="steady"' in (pytester.path / "report.xml").read_text()
+
+
+def test_property_test_in_a_class_can_be_repeated(pytester: pytest.Pytester) -> None:
+    """Hypothesis refuses a test whose object changes from run to run, so it keeps the one it has."""
+    pytester.makepyfile(
+        """
+        from hypothesis import given, settings, strategies
+
+        class TestNumbers:
+            @settings(max_examples=5, deadline=None, database=None)
+            @given(strategies.integers())
+            def test_number(self, number):
+                assert number == number
+        """
+    )
+    counts_only = [f"--leaks-ignore={metric}" for metric in ("*rss", "python_blocks", "native_heap")]
+
+    result = run(pytester, "--leaks", "--leaks-budget=2 s", *counts_only)
+
+    result.assert_outcomes(passed=1)
+
+
 def test_later_failure_is_told_as_such(pytester: pytest.Pytester) -> None:
     """A test that passes once and not again cannot be a step; nothing is said about leaks."""
     pytester.makepyfile(

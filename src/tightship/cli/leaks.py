@@ -54,9 +54,10 @@ Examples:
   tightship leaks pid 4711
   tightship leaks pid 4711 --budget "5 min" --ignore "*rss"
 """
-URL_HELP = """Send requests to a server that runs on this machine, and watch its process and all below it.
+URL_HELP = """Send requests to a server on this machine, and watch it.
 
-Each step is one request over a connection of its own; an answer of 400 or above means that the step failed.
+Its process is watched, and all below it. Each step is one request over a connection of its own; an answer of 400 or
+above means that the step failed.
 """
 URL_EXAMPLES = """\b
 Examples:
@@ -64,9 +65,9 @@ Examples:
   tightship leaks url http://127.0.0.1:8000/items --method POST --data '{"name": "x"}' \\
       --header "Content-Type: application/json"
 """
-JOB_HELP = """Do a job of tightship again and again in one warm slot, and watch that slot.
+JOB_HELP = """Do a job of tightship again and again, and watch its slot.
 
-OPERATION is gif, clip or info. What is made is thrown away.
+The slot stays warm from job to job. OPERATION is gif, clip or info. What is made is thrown away.
 """
 JOB_EXAMPLES = """\b
 Examples:
@@ -128,7 +129,14 @@ def run(
         raise InvalidOptions("say what to run: module:callable, path/test_x.py::test_y, or -- and a command")
     if words is not None:
         return perform(settings, choices, lambda options: _run_command(words, around, settings, budget, options))
-    return perform(settings, choices, lambda options: _run_target(str(target), around, settings, budget, options))
+
+    def work(options: dict[str, Any]) -> Report:
+        from tightship.leaks.leftover import leftovers_ended
+
+        with leftovers_ended():
+            return _run_target(str(target), around, settings, budget, options)
+
+    return perform(settings, choices, work)
 
 
 def pid(

@@ -17,6 +17,7 @@ from typing import IO
 import psutil
 
 from tightship.leaks.fault import StepFailed, StepNotFound
+from tightship.leaks.leftover import end
 
 #: Letters of the output of a command that failed which are worth repeating.
 SHOWN_CHARS = 400
@@ -53,7 +54,7 @@ def open_command(words: Sequence[str], cwd: Path) -> Iterator[Callable[[], None]
         try:
             yield step
         finally:
-            _end(set(psutil.Process().children(recursive=True)) - before)
+            end(set(psutil.Process().children(recursive=True)) - before)
 
 
 def _run(words: Sequence[str], program: str, environment: dict[str, str], cwd: Path, output: IO[bytes]) -> None:
@@ -94,11 +95,3 @@ def _reap() -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-
-
-def _end(processes: set[psutil.Process]) -> None:
-    """End what the command has left: a trial runs it hundreds of times."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(processes, timeout=5)

@@ -13,8 +13,10 @@ from tightship.errors import InvalidOptions
 from tightship.leaks.metric import METRICS
 from tightship.units import parse_seconds
 
-#: Seconds after the budget within which a last step and the search for the origin must end.
+#: Seconds after the budget within which a last step must end.
 OVERTIME_S = 18.0
+#: Seconds after the budget within which the search for the origin must end.
+SEARCH_OVERTIME_S = 8.0
 #: Longest budget that can be set, in seconds: a day.
 LONGEST_BUDGET_S = 86400.0
 #: Longest search for the origin, in seconds.
@@ -81,7 +83,7 @@ class TrialConfig:
 
     def search_s(self, elapsed_s: float) -> float:
         """Return how long the origin may be searched for after a trial of `elapsed_s`."""
-        return min(LONGEST_SEARCH_S, self.budget_s + OVERTIME_S - elapsed_s)
+        return min(LONGEST_SEARCH_S, self.budget_s + SEARCH_OVERTIME_S - elapsed_s)
 
 
 def _unknown(name: str) -> InvalidOptions:

@@ -119,9 +119,15 @@ def _count_fds(pid: int) -> int:
 
 
 def _mapped_bytes(pid: int) -> int:
+    """Return what is mapped in all, and again what of it can be written to and is private.
+
+    A thread's arena of malloc is mapped at once and made writable bit by bit, which only the second tells; shared
+    memory shows only in the first.
+    """
     try:
         with open(f"/proc/{pid}/statm", "rb", buffering=0) as statm:  # noqa: PTH123 - looked at often
-            return int(statm.read(256).split()[0]) * _PAGE_BYTES
+            pages = statm.read(256).split()
+        return (int(pages[0]) + int(pages[5])) * _PAGE_BYTES
     except (OSError, IndexError):
         return 0
 

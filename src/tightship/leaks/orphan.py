@@ -24,8 +24,8 @@ class Orphans:
     All processes of the machine are looked at, but only once the step has started one.
     """
 
-    def __init__(self) -> None:
-        self._mark = f"{VARIABLE}={uuid4().hex}"
+    def __init__(self, variable: str = VARIABLE) -> None:
+        self._mark = f"{variable}={uuid4().hex}"
         self._own = _origin(os.getpid())
         self._since = 0
         self._old: frozenset[int] = frozenset()
@@ -34,8 +34,8 @@ class Orphans:
     @contextmanager
     def marking(self) -> Iterator[Orphans]:
         """Mark what is started inside the block."""
-        before = os.environ.get(VARIABLE)
         name, _, value = self._mark.partition("=")
+        before = os.environ.get(name)
         os.environ[name] = value
         self._since, self._old = _newest_start(), frozenset(procfs.pids())
         try:

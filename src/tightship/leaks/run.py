@@ -15,7 +15,7 @@ from tightship.leaks.config import TrialConfig
 from tightship.leaks.fault import StepFailed
 from tightship.leaks.guard import Guard
 from tightship.leaks.instrument import Instruments
-from tightship.leaks.judgement import gained, judge, overall
+from tightship.leaks.judgement import gained, judge, overall, rehearse
 from tightship.leaks.record import Record
 from tightship.leaks.report import Series
 from tightship.leaks.schedule import Progress
@@ -48,6 +48,7 @@ class Run:
         self._guard = Guard.for_this_machine()
         self._steps = self._looked_at = 0
         self._steps_s = self._cpu_s = self._step_s = self._look_s = 0.0
+        rehearse()
         self._began_s = time.monotonic()
         self.record = Record(instruments.gauges)
 

@@ -23,6 +23,8 @@ from tightship.leaks.watchdog import Watchdog
 TICK_S = 0.05
 #: Fewer seconds are not worth a search for the origin.
 SHORTEST_SEARCH_S = 0.5
+#: Seconds after which a search that does not end by itself is cut off: a step may hang in it.
+CUT_OFF_S = 2.0
 
 
 def trial(
@@ -45,7 +47,8 @@ def trial(
         step: A function without arguments, an async function, or something that returns a context manager, which is
             entered and left. None, with `pid`, only watches.
         name: Of the step, in the report.
-        budget: Longest time for the steps, as "20 s" or in seconds; a clear case ends much sooner.
+        budget: Longest time for the steps, as "20 s" or in seconds; a clear case ends much sooner, and the search for
+            the origin at most ten seconds later.
         ignore: Names of metrics, or glob patterns on them, that are not watched.
         floor: Growth per step that does not matter, by metric, in its unit.
         setup: Called once before the first step; what it returns is handed to `step` and `teardown` if they take it.
@@ -72,7 +75,9 @@ def trial(
         run = Run(subject, instruments, config, watchdog, random.Random(seed))
         series = run.decide()
         if where and pid is None:
-            series = _located(series, subject, config.search_s(time.monotonic() - began_s), seed or 0)
+            search_s = config.search_s(time.monotonic() - began_s)
+            with watchdog.cutting_off(max(0.0, search_s) + CUT_OFF_S):
+                series = _located(series, subject, search_s, seed or 0)
     return Report(
         name=name or (name_of(step) if step else f"process {pid}"),
         verdict=overall(series),

@@ -11,9 +11,12 @@ from tightship.leaks.fault import StepFailed
 from tightship.leaks.step import Step, described
 from tightship.units import format_seconds
 
+#: Seconds after which an alarm comes again.
+AGAIN_S = 1.0
 
-class _Hung(BaseException):
-    """Raised into a step that takes too long; no handler of the step's own may swallow it."""
+
+class Hung(BaseException):
+    """Raised into what takes too long; no handler of a step's own may swallow it."""
 
 
 class Watchdog:
@@ -21,6 +24,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._armed = False
+        self._is_wound = False
 
     @contextmanager
     def guarding(self) -> Iterator[None]:
@@ -30,7 +34,7 @@ class Watchdog:
             yield
             return
         self._armed = True
-        before = signal.signal(signal.SIGALRM, _hang)
+        before = signal.signal(signal.SIGALRM, self._hang)
         try:
             yield
         finally:
@@ -38,14 +42,29 @@ class Watchdog:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
-    def wind(self, limit_s: float) -> None:
+    @contextmanager
+    def cutting_off(self, limit_s: float) -> Iterator[None]:
+        """Leave the block when the time is over, wherever it is by then."""
+        # A finalizer may swallow the alarm, so it comes again.
+        self.wind(limit_s, AGAIN_S)
+        try:
+            try:
+                yield
+            finally:
+                self.wind(0)
+        except Hung:
+            self.wind(0)
+
+    def wind(self, limit_s: float, again_s: float = 0.0) -> None:
         """Give what follows `limit_s` from now; 0 gives it for ever."""
+        self._is_wound = limit_s > 0
         if self._armed:
-            signal.setitimer(signal.ITIMER_REAL, limit_s)
+            signal.setitimer(signal.ITIMER_REAL, limit_s, again_s)
 
-
-def _hang(_number: int, _frame: object) -> None:
-    raise _Hung
+    def _hang(self, _number: int, _frame: object) -> None:
+        # An alarm may be on its way when it is taken back.
+        if self._is_wound:
+            raise Hung
 
 
 def run_steps(step: Step, count: int, limit_s: float, watchdog: Watchdog) -> None:
@@ -57,7 +76,7 @@ def run_steps(step: Step, count: int, limit_s: float, watchdog: Watchdog) -> Non
     watchdog.wind(limit_s)
     try:
         step.run(count)
-    except _Hung:
+    except Hung:
         raise StepFailed(
             f"step {step.count} did not end within {format_seconds(limit_s)}", step=step.count, limit_s=limit_s
         ) from None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from _pytest._code.code import ExceptionChainRepr, ReprEntryNative, ReprFileLocation, ReprTraceback
+from _pytest.junitxml import xml_key
 from _pytest.runner import runtestprotocol
 
 from tightship.core.verdict import Kind
@@ -20,6 +21,12 @@ from tightship.leaks.output.words import warnings as warnings_of
 from tightship.leaks.report import Report
 from tightship.leaks.trial import trial
 from tightship.pytest_plugin.plugin import FOLDER, KEPT, PROPERTY, LeakWarning
+from tightship.units import parse_seconds
+
+#: The budget of a trial that nobody has given one.
+BUDGET = "20 s"
+#: A step has hung that takes so many times as long as the first run of the test, and so many seconds more.
+SLOWER, SLACK_S = 10.0, 5.0
 
 
 def run_as_trial(item: pytest.Item, nextitem: pytest.Item | None, options: Mapping[str, Any], *, strict: bool) -> None:
@@ -31,6 +38,8 @@ def run_as_trial(item: pytest.Item, nextitem: pytest.Item | None, options: Mappi
     call = next((report for report in reports if report.when == "call"), None)
     if call is not None and all(report.passed and not hasattr(report, "wasxfail") for report in reports):
         _judge(item, call, options, strict)
+        # JUnit's XML takes the properties of a test from its last report.
+        reports[-1].user_properties += [each for each in call.user_properties if each[0] == PROPERTY]
     ended = _end_of_wider_scopes(item, nextitem)
     if ended.failed and reports[-1].passed:
         reports[-1] = ended
@@ -64,8 +73,10 @@ def _judge(item: pytest.Item, call: pytest.TestReport, options: Mapping[str, Any
         # The test has passed within its limit; the trial has one of its own.
         item.config.hook.pytest_timeout_cancel_timer(item=item)
     step = ItemStep(item)
+    # A test that takes longer than a short budget has not hung.
+    limit_s = max(parse_seconds(options.get("budget", BUDGET)), SLOWER * call.duration + SLACK_S)
     try:
-        report = trial(step, **{"name": item.nodeid, **options})
+        report = trial(step, **{"name": item.nodeid, "step_limit_s": limit_s, **options})
     except StepFailed as error:
         _fail(item, call, f"It passed once, and failed when repeated: {error.public_message}", step.failure)
         return
@@ -112,9 +123,13 @@ class ItemStep:
 
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
+        self._function = getattr(item, "function", None)
         #: What pytest says of the run that failed.
         self.failure: str | None = None
         self._properties = len(item.user_properties)
+        # Hypothesis writes there with every run, when there is to be JUnit's XML.
+        self._global_properties = getattr(item.config.stash.get(xml_key, None), "global_properties", None)
+        self._global_count = len(self._global_properties or ())
         self._finalizers: dict[Any, int] = {}
         item.stash[FOLDER] = None
         self._forget()
@@ -141,8 +156,10 @@ class ItemStep:
             shutil.rmtree(folder, ignore_errors=True)
         item._report_sections.clear()
         del item.user_properties[self._properties :]
-        if isinstance(item.parent, pytest.Class):
-            # Each run gets an object of its own, as each test does.
+        if self._global_properties is not None:
+            del self._global_properties[self._global_count :]
+        if isinstance(item.parent, pytest.Class) and not getattr(self._function, "is_hypothesis_test", False):
+            # Each run gets an object of its own, as each test does; Hypothesis refuses a test whose object changes.
             for name in ("_instance", "_obj"):
                 item.__dict__.pop(name, None)
         # Each fixture that is built on one that stays leaves a finalizer with it, every time.

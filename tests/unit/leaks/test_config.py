@@ -69,5 +69,5 @@ def test_a_late_step_has_less_time() -> None:
     assert config.step_limit_at(0) == 20
     assert config.step_limit_at(30) == 8
     assert config.search_s(10) == LONGEST_SEARCH_S
-    assert config.search_s(36) == 2
+    assert config.search_s(26) == 2
     assert TrialConfig.of(step_limit_s=0.5).step_limit_at(0) == 0.5

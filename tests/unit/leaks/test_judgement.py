@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -60,7 +62,7 @@ def test_one_in_25_steps_is_growing() -> None:
 
 def test_growth_that_speeds_up_is_growing() -> None:
     """Its curve is no noise."""
-    found = judged(track("python_blocks", lambda step: step**2 / 1000))["python_blocks"]
+    found = judged(track("python_blocks", lambda step: step**2 / 100))["python_blocks"]
     assert (found.verdict, found.reason.partition(":")[0]) == (Kind.GROWING, "Grows ever faster")
 
 
@@ -99,6 +101,38 @@ def test_a_sign_of_growth_stays_undecided_at_the_end() -> None:
     random_part = noise(MB / 2, seed=3)
     found = judged(track("native_heap", lambda step: 700 * step + random_part(step)), is_final=True)["native_heap"]
     assert found.verdict is not Kind.STEADY
+
+
+@pytest.mark.parametrize(
+    ("metric", "shifts", "is_steady"),
+    [("python_blocks", (60, 80), True), ("python_blocks", (55, 70, 85), False)],
+)
+def test_a_level_that_shifts_twice_in_few_steps_is_steady_at_the_end(
+    metric: str, shifts: tuple[int, ...], is_steady: bool
+) -> None:
+    """A table that grew once or twice is no trend; three times may be."""
+    seen = track(metric, lambda step: sum(step >= shift for shift in shifts), steps=100)
+    assert (judged(seen, is_final=True)[metric].verdict is Kind.STEADY) == is_steady
+
+
+def test_the_judgement_itself_takes_no_memory() -> None:
+    """Given that it was rehearsed, then a judgement leaves nothing behind that could pass for the step's."""
+    source = """
+import gc, random, sys
+from tightship.leaks.judgement import Track, judge, rehearse
+from tightship.leaks.metric import METRICS
+rehearse()
+points = tuple((float(step), random.gauss(0, 9)) for step in range(100))
+def held():
+    judge({"rss": Track("rss", points)}, floor=lambda name: METRICS[name].floor, confidence=0.99, is_final=True)
+    gc.collect()
+    return sys.getallocatedblocks()
+first = sys.getallocatedblocks()
+first = sys.getallocatedblocks()
+print(held() - first)
+"""
+    said = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout
+    assert int(said) <= 10
 
 
 # --- very few steps -------------------------------------------------------------------------------------

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import importlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -235,6 +238,29 @@ def test_a_slow_step_is_judged_on_what_fits_the_budget() -> None:
 
     report = tried(step, budget=1.0)
     assert report.verdict is Kind.GROWING, tells(report)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="only POSIX has an alarm")
+def test_a_step_that_hangs_in_the_search_does_not_hold_up_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict was known before, and is told."""
+    monkeypatch.setattr("tightship.leaks.config.LONGEST_SEARCH_S", 0.6)
+    monkeypatch.setattr(importlib.import_module("tightship.leaks.trial"), "CUT_OFF_S", 0.1)
+    kept, lock = [], threading.Lock()
+    lock.acquire()
+
+    def step() -> None:
+        kept.append(object())
+        if tracemalloc.is_tracing():
+            lock.acquire()
+
+    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    try:
+        report = trial(step, seed=1, ignore=("rss", "native_heap"))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert report.verdict is Kind.GROWING
+    assert not tracemalloc.is_tracing()
 
 
 def test_ignored_metrics_are_not_reported() -> None:

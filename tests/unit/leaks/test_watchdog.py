@@ -50,6 +50,19 @@ def test_a_step_that_hangs_is_ended() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_a_search_that_hangs_is_cut_off() -> None:
+    """What it is waiting for is not waited for any longer, and nothing is raised."""
+    lock, watchdog = threading.Lock(), Watchdog()
+    lock.acquire()
+    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    try:
+        with watchdog.guarding(), watchdog.cutting_off(0.05):
+            lock.acquire()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_an_alarm_that_is_in_use_is_left_alone() -> None:
     """Another tool's own limit stays in force."""
     before = signal.signal(signal.SIGALRM, lambda *_: None)

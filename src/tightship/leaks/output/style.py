@@ -13,7 +13,7 @@ main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 0 0 .5rem; }
 .facts, .note { color: var(--quiet); margin: 0 0 1rem; }
-.verdict { font-weight: 700; }
+.verdict { font-weight: 700; white-space: nowrap; }
 .growing { color: var(--growing); } .undecided { color: var(--undecided); } .steady { color: var(--steady); }
 .scroll { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tightship.core.verdict import Kind
-from tightship.leaks.output.figure import growth, origin_in_words, quantity, title_of
+from tightship.leaks.output.figure import growth, origin_in_words, title_of, without_unit
 from tightship.leaks.output.plot import plot
 from tightship.leaks.report import Finding, Origin, Report, Series
 from tightship.units import format_seconds
@@ -33,14 +33,21 @@ def headline(report: Report) -> str:
 def warnings(report: Report) -> list[str]:
     """Return what is no leak and yet worth a look: what only the garbage collector released, what is undecided."""
     by_gc = [f"warning: {_sentence(finding)}" for finding in report.findings if finding.code == "gc_only"]
-    open_ = [s for s in report.series if s.verdict is Kind.UNDECIDED]
-    return [*by_gc, *(f"undecided: {title_of(s.metric)}. {s.reason}" for s in open_)]
+    # Where there were too few steps, the reason is the same for every metric.
+    titles: dict[str, list[str]] = {}
+    for series in report.series:
+        if series.verdict is Kind.UNDECIDED:
+            titles.setdefault(series.reason, []).append(title_of(series.metric))
+    return [*by_gc, *(f"undecided: {', '.join(names)}. {reason}" for reason, names in titles.items())]
 
 
 def steady(report: Report) -> str:
     """Name what does not grow, with the growth that would have shown."""
-    found = [s for s in report.series if s.verdict is Kind.STEADY]
-    told = ", ".join(f"{title_of(s.metric)} ({quantity(s.detectable_slope, s.unit)})" for s in found)
+    found: dict[str, list[str]] = {}
+    for series in report.series:
+        if series.verdict is Kind.STEADY:
+            found.setdefault(without_unit(series.detectable_slope, series.unit), []).append(title_of(series.metric))
+    told = "; ".join(f"{', '.join(titles)} ({rate})" for rate, titles in found.items())
     return f"steady, with the growth a step that would have shown: {told}" if told else ""
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import CellType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType, ModuleType, TracebackType
 from typing import Any
@@ -15,6 +14,8 @@ from tightship.leaks.where.stack import is_own
 
 #: Links that are followed, and holders that are looked at for each of them.
 MAX_DEPTH, MAX_WIDTH = 12, 60
+#: Holders of one level that are looked at: an event loop is held by each of its timers.
+MAX_HOLDERS = 1000
 #: What no chain goes on from: they live as long as the program does.
 _ROOTS = (ModuleType, type)
 #: They are told of with what they hold, not by themselves.
@@ -30,12 +31,12 @@ class _Link:
     held: _Link | None
 
 
-def search(thing: object, until_s: float, ignored: Collection[int] = ()) -> list[object]:
+def search(thing: object, is_over: Callable[[], bool], ignored: Collection[int] = ()) -> list[object]:
     """Return the objects of the shortest way from an object to a root, or of a way that leads nowhere.
 
     Args:
         thing: The object.
-        until_s: On the clock of this thread; the search ends there with what it has.
+        is_over: Tells when the search must end with what it has.
         ignored: Ids of holders that are the caller's own.
     """
     first = _Link(thing, None)
@@ -48,10 +49,12 @@ def search(thing: object, until_s: float, ignored: Collection[int] = ()) -> list
             if _is_root(link.thing):
                 return _without_instrument(_way(link))
             following.append(link)
+            if is_over():
+                return _way(best)
         if not following:
             break
         level, best = following[:MAX_WIDTH], following[0]
-        if time.thread_time() > until_s:
+        if is_over():
             break
     return _way(best)
 
@@ -83,19 +86,20 @@ def _runs_the_step(thing: object) -> bool:
 def _links_above(level: list[_Link], seen: set[int]) -> Iterator[_Link]:
     """Yield the holders of what a level of links found; the search's own objects are none."""
     things = [link.thing for link in level]
-    by_id = {id(link.thing): link for link in level}
-    own = {id(things), id(by_id)}
-    for holder in sorted(gc.get_referrers(*things), key=_rank):
-        if id(holder) in own or id(holder) in seen or _is_instrument(holder):
+    own = {id(things), id(level)}
+    for holder in sorted(gc.get_referrers(*things), key=_rank)[:MAX_HOLDERS]:
+        number = id(holder)
+        if number in own or number in seen or _is_instrument(holder):
             continue
-        held = next((by_id[id(held)] for held in gc.get_referents(holder) if id(held) in by_id), None)
+        # By identity: asking for a number raises an audit event, which costs a hundred times as much in here.
+        held = next((link for thing in gc.get_referents(holder) for link in level if link.thing is thing), None)
         if held is not None:
             yield _Link(holder, held)
 
 
 def _rank(holder: object) -> int:
     """Put first what names the thing best: a frame often holds for a moment what something else keeps."""
-    if type(holder) is dict and _module_of(holder) is not None:
+    if isinstance(holder, _ROOTS) or (type(holder) is dict and _module_of(holder) is not None):
         return 0
     return 2 if isinstance(holder, FrameType) else 1
 

@@ -10,7 +10,7 @@ from tightship.leaks.report import Origin
 from tightship.leaks.where.block import EXPLAINED, Growth, explained, share_of
 from tightship.leaks.where.heap import Heap, find_growing, find_uncollected, frozen, tracing_memory, unfrozen
 from tightship.leaks.where.native import find_native
-from tightship.leaks.where.rerun import Rerun
+from tightship.leaks.where.rerun import Rerun, limit
 from tightship.leaks.where.sample import describe, sample, sample_held
 from tightship.leaks.where.stack import Call, origin
 
@@ -22,6 +22,9 @@ MOST_ORIGINS = 5
 STEPPING_SHARE = 0.5
 #: Processor time that the search for samples, and then that for holders, may take: a busy machine changes no answer.
 SEARCH_S = 1.0
+
+#: Time by the clock that each of them has even if the steps have used up theirs.
+LEAST_S = 1.5
 
 #: What stays, and who keeps it.
 Words = tuple[str, tuple[str, ...]]
@@ -39,21 +42,21 @@ def find_memory(rerun: Rerun, slopes: Mapping[str, float], seed: int) -> dict[st
     with frozen(), tracing_memory():
         growths = find_growing(rerun.for_at_most(rerun.remaining_s() * STEPPING_SHARE), heap, slopes, seed)
         chosen = {metric: share_of(growths, metric, slope)[:MOST_ORIGINS] for metric, slope in slopes.items()}
-        words = _words(heap, [growth for pairs in chosen.values() for growth, _ in pairs])
+        words = _words(heap, [growth for pairs in chosen.values() for growth, _ in pairs], rerun)
     found = {metric: tuple(_origin(growth, rate, words) for growth, rate in pairs) for metric, pairs in chosen.items()}
     return {**found, **_native(rerun, slopes, growths, found, seed)}
 
 
-def _words(heap: Heap, growths: Sequence[Growth]) -> dict[Call, Words]:
+def _words(heap: Heap, growths: Sequence[Growth], rerun: Rerun) -> dict[Call, Words]:
     calls = {growth.call for growth in growths}
     if not calls:
         return {}
-    until_s = time.thread_time() + SEARCH_S
-    samples = sample(heap, calls, until_s)
+    is_over = limit(SEARCH_S, max(rerun.until_s, time.monotonic() + LEAST_S))
+    samples = sample(heap, calls, is_over)
     with unfrozen():
-        sample_held(heap, calls, samples, until_s)
-        until_s = time.thread_time() + SEARCH_S
-        return {call: describe(heap, call, things, until_s) for call, things in samples.items()}
+        sample_held(heap, calls, samples, is_over)
+        is_over = limit(SEARCH_S, max(rerun.until_s, time.monotonic() + LEAST_S))
+        return {call: describe(heap, call, things, is_over) for call, things in samples.items()}
 
 
 def _origin(growth: Growth, rate: float, words: Mapping[Call, Words]) -> Origin:

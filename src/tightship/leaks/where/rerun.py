@@ -67,6 +67,17 @@ class Rerun:
         return Rerun(self._step, min(self.until_s, time.monotonic() + duration_s), self)
 
 
+def limit(cpu_s: float, until_s: float) -> Callable[[], bool]:
+    """Return what tells whether a search must end.
+
+    Args:
+        cpu_s: Processor time of this thread that it may take: on a busy machine it finds what it finds on an idle one.
+        until_s: On the monotonic clock, for a machine that is too busy for that.
+    """
+    until_cpu_s = time.thread_time() + cpu_s
+    return lambda: time.thread_time() >= until_cpu_s or time.monotonic() >= until_s
+
+
 def collect_all() -> None:
     """Collect until nothing more is found: what a finalizer let go of is garbage only now."""
     for _ in range(3):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from tightship.leaks.where.heap import Heap
 from tightship.leaks.where.holder import search, type_name, words
@@ -20,18 +19,18 @@ _CONTAINERS = (list, deque, dict, set)
 Samples = dict[Call, list[object]]
 
 
-def sample(heap: Heap, calls: Collection[Call], until_s: float) -> Samples:
+def sample(heap: Heap, calls: Collection[Call], is_over: Callable[[], bool]) -> Samples:
     """Return live objects made at each of the lines: those that are listed, else those that containers hold."""
     found: Samples = defaultdict(list)
     new = gc.get_objects()
-    _pick(heap, new, calls, found, until_s)
+    _pick(heap, new, calls, found, is_over)
     if any(call not in found for call in calls):
-        _pick(heap, _held(new), calls, found, until_s)
+        _pick(heap, _held(new), calls, found, is_over)
     del new
     return found
 
 
-def sample_held(heap: Heap, calls: Collection[Call], found: Samples, until_s: float) -> None:
+def sample_held(heap: Heap, calls: Collection[Call], found: Samples, is_over: Callable[[], bool]) -> None:
     """Add untracked objects (bytes, numbers, text) that older containers hold."""
     missing = [call for call in calls if call not in found]
     if missing:
@@ -40,10 +39,10 @@ def sample_held(heap: Heap, calls: Collection[Call], found: Samples, until_s: fl
             map(_newest, (thing for thing in gc.get_objects() if type(thing) in _CONTAINERS)),
             missing,
             found,
-            until_s,
+            is_over,
         )
     if any(call not in found for call in missing):
-        _pick(heap, _held(gc.get_objects()), missing, found, until_s)
+        _pick(heap, _held(gc.get_objects()), missing, found, is_over)
 
 
 def _newest(container: object) -> object:
@@ -65,10 +64,12 @@ def _held(containers: Iterable[object]) -> Iterator[object]:
         yield from (thing for thing in gc.get_referents(container) if not gc.is_tracked(thing))
 
 
-def _pick(heap: Heap, things: Iterable[object], calls: Collection[Call], found: Samples, until_s: float) -> None:
+def _pick(
+    heap: Heap, things: Iterable[object], calls: Collection[Call], found: Samples, is_over: Callable[[], bool]
+) -> None:
     wanted = {call for call in calls if len(found.get(call, ())) < SAMPLES}
     for index, thing in enumerate(things):
-        if not wanted or (index % 256 == 0 and time.thread_time() > until_s):
+        if not wanted or (index % 256 == 0 and is_over()):
             return
         call = heap.made_at(thing)
         if call is not None and call in wanted:
@@ -77,7 +78,7 @@ def _pick(heap: Heap, things: Iterable[object], calls: Collection[Call], found: 
                 wanted.remove(call)
 
 
-def describe(heap: Heap, call: Call, things: list[object], until_s: float) -> tuple[str, tuple[str, ...]]:
+def describe(heap: Heap, call: Call, things: list[object], is_over: Callable[[], bool]) -> tuple[str, tuple[str, ...]]:
     """Return what a line made that stays, and who keeps it.
 
     What the line made is often one object inside the other: the outermost one is named.
@@ -87,7 +88,7 @@ def describe(heap: Heap, call: Call, things: list[object], until_s: float) -> tu
     types = Counter(type(thing) for thing in things)
     kind = types.most_common(1)[0][0]
     newest = [thing for thing in things if type(thing) is kind][-1]
-    way = search(newest, until_s, (id(things),))
+    way = search(newest, is_over, (id(things),))
     outermost = max(index for index, thing in enumerate(way) if index == 0 or _made_as_often(heap, thing, call, types))
     return type_name(way[outermost]), words(way[outermost:])
 

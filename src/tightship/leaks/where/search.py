@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from tightship.core.verdict import Kind
 from tightship.leaks.report import Origin, Series
+from tightship.leaks.watchdog import Hung
 from tightship.leaks.where.birth import TABLES, find_births
 from tightship.leaks.where.child import find_growing_children
 from tightship.leaks.where.memory import MEMORY, find_garbage, find_memory
@@ -24,7 +26,8 @@ def locate(
 ) -> dict[str, tuple[Origin, ...]]:
     """Run a step some more times under instruments and say where what stays comes from.
 
-    The instruments are off again afterwards. A step that fails ends the search; what is known by then is returned.
+    The instruments are off again afterwards. A step that fails, or the caller's alarm, ends the search; what is known
+    by then is returned.
 
     Args:
         step: Runs one step in this process.
@@ -38,10 +41,11 @@ def locate(
     rerun = Rerun(step, time.monotonic() + budget_s)
     searches = list(_searches(series, seed))
     found: dict[str, tuple[Origin, ...]] = {}
-    for index, search in enumerate(searches):
-        found.update(search(rerun.for_at_most(rerun.remaining_s() / (len(searches) - index))))
-        if rerun.over():
-            break
+    with suppress(Hung):
+        for index, search in enumerate(searches):
+            found.update(search(rerun.for_at_most(rerun.remaining_s() / (len(searches) - index))))
+            if rerun.over():
+                break
     return {metric: origins for metric, origins in found.items() if origins}
 
 

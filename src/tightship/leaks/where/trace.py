@@ -24,6 +24,8 @@ Audited = Callable[[str, tuple[Any, ...], FrameType], None]
 #: An audit hook can never be removed, so there is one for all and it looks here.
 _listeners: list[tuple[frozenset[str], int, Audited]] = []
 _installed: list[bool] = []
+#: Whether this thread is telling a listener: what the listener does raises events of its own.
+_hearing = threading.local()
 
 
 @contextmanager
@@ -98,8 +100,12 @@ def auditing(events: Collection[str], audited: Audited) -> Iterator[None]:
 def _on_audit(event: str, arguments: tuple[Any, ...]) -> None:
     for events, pid, audited in _listeners:
         # Even asking for the frame is an event, so the name is looked at first.
-        if event in events and pid == os.getpid():
-            audited(event, arguments, sys._getframe(1))
+        if event in events and pid == os.getpid() and not getattr(_hearing, "now", False):
+            _hearing.now = True
+            try:
+                audited(event, arguments, sys._getframe(1))
+            finally:
+                _hearing.now = False
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def test_origins_beyond_the_first_are_counted() -> None:
 def test_what_is_steady_is_told_with_what_would_have_shown() -> None:
     """A clean verdict says how fine it looked."""
     assert in_words(report(FDS)).endswith(
-        "would have shown: open descriptors (0.02 descriptors)\nnot told by this system: GPU memory"
+        "would have shown: open descriptors (0.02)\nnot told by this system: GPU memory"
     )
 
 

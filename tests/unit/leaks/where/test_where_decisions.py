@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from types import FrameType
@@ -14,7 +15,7 @@ import pytest
 from tightship.leaks.where import holder, stack
 from tightship.leaks.where.block import Growth, Held, Look, explained, growing, share_of
 from tightship.leaks.where.flow import accounting, keepers
-from tightship.leaks.where.rerun import Rerun, steps_that_show
+from tightship.leaks.where.rerun import Rerun, limit, steps_that_show
 from tightship.leaks.where.trace import auditing, hearing_thread_starts, tracing
 
 A, B, C = ("/app/a.py", 1, "main"), ("/app/b.py", 2, "work"), ("/app/c.py", 3, "load")
@@ -195,9 +196,53 @@ def test_what_runs_the_step_is_no_holder() -> None:
     payload = [object()]
     rerun = Rerun(lambda: print(payload), 0.0)
 
-    way = holder.search(payload[0], float("inf"), (id(sys._getframe()),))
+    way = holder.search(payload[0], lambda: False, (id(sys._getframe()),))
 
     assert way[1] is payload
     assert not any(isinstance(thing, Rerun) for thing in way)
     assert holder.words(way)[0].startswith("list closure of function")
     assert rerun.over()
+
+
+def test_a_thing_with_very_many_holders_is_soon_given_up() -> None:
+    """An event loop is held by each of its timers: no more than some of them are looked at."""
+    thing = object()
+    held_by = [[thing] for _ in range(5000)]
+    asked: list[None] = []
+
+    def is_over() -> bool:
+        asked.append(None)
+        return False
+
+    way = holder.search(thing, is_over, (id(held_by),))
+
+    assert way[0] is thing
+    assert len(asked) <= (holder.MAX_HOLDERS + 1) * holder.MAX_DEPTH
+    assert len(held_by) == 5000
+
+
+def test_a_search_for_holders_ends_when_its_time_is_over() -> None:
+    """With the way that it has by then."""
+    thing = object()
+    assert holder.search(thing, lambda: True) == [thing]
+
+
+def test_what_a_listener_does_itself_is_not_told() -> None:
+    """It may raise the very event that it hears of."""
+    heard: list[str] = []
+
+    def again(event: str, _: tuple[object, ...], __: FrameType) -> None:
+        heard.append(event)
+        sys.audit("test.again")
+
+    with auditing({"test.again"}, again):
+        sys.audit("test.again")
+
+    assert heard == ["test.again"]
+
+
+@pytest.mark.parametrize(("cpu_s", "in_s"), [(0.0, 60.0), (60.0, 0.0)])
+def test_a_search_is_limited_by_its_work_and_by_the_clock(cpu_s: float, in_s: float) -> None:
+    """Whichever is over first."""
+    assert limit(cpu_s, time.monotonic() + in_s)()
+    assert not limit(60.0, time.monotonic() + 60.0)()

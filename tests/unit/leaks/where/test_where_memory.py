@@ -52,7 +52,7 @@ def _empty() -> Iterator[None]:
     gc.collect()
 
 
-def where(step: Callable[[], object], series: Series, budget_s: float = 6.0) -> Origin:
+def where(step: Callable[[], object], series: Series, budget_s: float = 30.0) -> Origin:
     def one() -> None:
         step()
 
@@ -109,7 +109,7 @@ def test_a_closure_is_told_with_its_function(series: MakeSeries, line_of: LineOf
         payload = Handler()  # leak: closure
         CALLBACKS.append(lambda: payload)
 
-    origins = locate(step, [series("python_blocks", 4.0)], budget_s=6, seed=7)["python_blocks"]
+    origins = locate(step, [series("python_blocks", 4.0)], budget_s=30, seed=7)["python_blocks"]
     found = next(one for one in origins if one.line == line_of("closure") and "Handler" in one.what)
 
     assert found.holders[0].startswith("closure of function")
@@ -130,7 +130,7 @@ def test_a_kept_exception_is_told_with_its_frame(series: MakeSeries, line_of: Li
             error.args = ()
             ERRORS.append(error)
 
-    origins = locate(step, [series("python_blocks", 6.0)], budget_s=6, seed=7)["python_blocks"]
+    origins = locate(step, [series("python_blocks", 6.0)], budget_s=30, seed=7)["python_blocks"]
     found = next(one for one in origins if one.line == line_of("traceback"))
 
     assert any('"payload" in frame of' in holder and "traceback" in holder for holder in found.holders)
@@ -147,7 +147,7 @@ def test_a_thread_local_and_a_default_argument_are_told(series: MakeSeries, line
         collect()
         LOCAL.__dict__.setdefault("kept", []).append(Handler())  # leak: local
 
-    origins = locate(step, [series("python_blocks", 2.0)], budget_s=6, seed=7)["python_blocks"]
+    origins = locate(step, [series("python_blocks", 2.0)], budget_s=30, seed=7)["python_blocks"]
     by_line = {one.line: one.holders for one in origins}
 
     assert "default argument of function" in by_line[line_of("default")][0]
@@ -190,7 +190,7 @@ def test_a_full_cache_is_not_the_leak(series: MakeSeries, line_of: LineOf) -> No
             ring[next(steps) % 1000] = Handler()
         CACHE.append(Handler())  # leak: behind the cache
 
-    origins = locate(step, [series("python_blocks")], budget_s=6, seed=7)["python_blocks"]
+    origins = locate(step, [series("python_blocks")], budget_s=30, seed=7)["python_blocks"]
 
     assert [one.line for one in origins] == [line_of("behind the cache")]
 

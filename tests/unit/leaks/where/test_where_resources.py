@@ -22,6 +22,7 @@ import pytest
 
 from tightship.core.verdict import Kind
 from tightship.leaks.report import Origin, Series
+from tightship.leaks.watchdog import Hung
 from tightship.leaks.where import locate
 
 LineOf = Callable[[str], int]
@@ -265,6 +266,21 @@ def test_a_failing_step_keeps_what_is_known(kept: list[object], series: MakeSeri
 
     assert found["fds"][0].line == line_of("until it fails")
     assert next(steps) == 5
+
+
+def test_a_search_that_is_cut_off_keeps_what_is_known(kept: list[object], series: MakeSeries, line_of: LineOf) -> None:
+    """The caller's alarm ends it as an error of the step does."""
+    steps = itertools.count()
+
+    def step() -> None:
+        kept.append(os.dup(0))  # leak: until the alarm
+        if next(steps) == 20:
+            raise Hung
+
+    found = locate(step, [series("fds"), *[series("threads")] * 9], budget_s=30, seed=1)
+
+    assert found["fds"][0].line == line_of("until the alarm")
+    assert next(steps) == 21
 
 
 def test_the_instruments_are_off_afterwards(series: MakeSeries) -> None:
