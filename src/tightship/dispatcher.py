@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tightship.core.bell import Bell
-from tightship.core.governor import Budget, Recycle, SlotState, State, decide
+from tightship.core.governor import Budget, Recycle, Reservation, SlotState, State, decide
 from tightship.core.notices import Notices
 from tightship.core.peak_share import PeakShares
 from tightship.core.receipt import Receipt
@@ -162,6 +162,7 @@ class Dispatcher:
         if claim.more:
             self._runs.ring()
         with self._engagement(claim) as engagement:
+            self._make_room_for(claim.job)
             self._run(engagement)
         self._looks.ring()  # there is room in memory again
         return True
@@ -287,9 +288,33 @@ class Dispatcher:
             SlotState(slot.pid, slot.busy, slot.held_bytes, slot.baseline_bytes, 0, pool.ceiling_bytes, slot.jobs_done)
             for slot in pool.slots()
         )
-        for decision in decide(State(self._budget, slots)):
-            if isinstance(decision, Recycle):
-                pool.recycle(decision.slot)
+        self._recycle(State(self._budget, slots))
+
+    def _make_room_for(self, job: JobRecord) -> None:
+        """Let go of idle slots that, with all that runs, would leave too little for this job: another's model, say."""
+        with suppress(TightshipError):  # what is wrong with the job shows when it runs
+            key = self._runner.key(job.operation, job.options)
+            while self._recycle(self._state_before(job, key)):
+                pass
+
+    def _state_before(self, job: JobRecord, key: tuple[str, ...] | None) -> State:
+        """Return how things stand before a job runs; what runs counts by its reservation, by which it was admitted."""
+        pool = self._runner.pool
+        idle = [slot for slot in pool.slots() if not slot.busy]
+        with self._changed:
+            others = [engaged.claim.job for engaged in self._engaged.values() if engaged.claim.job.id != job.id]
+        running = tuple(
+            SlotState(-number, True, 0, None, other.reservation_bytes or 0, pool.ceiling_bytes)
+            for number, other in enumerate(others, start=1)
+        )
+        resting = tuple(SlotState(slot.pid, False, slot.held_bytes, None, 0, pool.ceiling_bytes) for slot in idle)
+        warm = next((slot.pid for slot in idle if slot.key == key), None)
+        return State(self._budget, (*running, *resting), Reservation(job.reservation_bytes or 0, "declared"), warm)
+
+    def _recycle(self, state: State) -> bool:
+        """Let go of the slots that are to go; False when there are none."""
+        going = [decision.slot for decision in decide(state) if isinstance(decision, Recycle)]
+        return sum(self._runner.pool.recycle(slot) for slot in going) > 0
 
     @contextmanager
     def _engagement(self, claim: Claim) -> Iterator[_Engagement]:

@@ -263,7 +263,7 @@ class PlatformUnsupported(TightshipError):
 class ExtraMissing(TightshipError, ImportError):
     """An optional dependency is not installed; the message holds the command that installs it."""
 
-    code = "extra_missing"
+    code, http_status = "extra_missing", 501
 
     @classmethod
     def of(cls, module: str | None) -> ExtraMissing:

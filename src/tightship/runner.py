@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,11 +90,18 @@ class Job:
 
 
 class Runner:
-    """Run operations in the slots of a pool."""
+    """Run operations in the slots of a pool.
 
-    def __init__(self, pool: Pool, config: RunnerConfig | None = None) -> None:
+    Args:
+        pool: Where the work is done.
+        config: Limits on a job's time and input.
+        folders: Whether options may name folders of this machine; not where they come from strangers.
+    """
+
+    def __init__(self, pool: Pool, config: RunnerConfig | None = None, *, folders: bool = True) -> None:
         self.pool = pool
         self.config = config or RunnerConfig()
+        self._folders = folders
 
     def run(
         self,
@@ -116,7 +124,7 @@ class Runner:
             cancel: Set it, from any thread, to cancel.
         """
         try:
-            validate(operation_named(name), options or {})
+            check(operation_named(name), options or {}, folders=self._folders)
             if output is not None:
                 check_destination(output)
             media: Mapping[str, Any] = {}
@@ -162,6 +170,7 @@ class Runner:
         """Do what `run` does after its look at the input, which told `media`."""
         try:
             operation = operation_named(name)
+            require(operation)
             chosen = validate(operation, options or {})
             try:
                 task = self._task(operation, chosen, media, source, output)
@@ -190,9 +199,21 @@ class Runner:
         operation = operation_named(name)
         return operation.suffix(validate(operation, options), media)
 
+    def key(self, name: str, options: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Return what the slot of such a job is kept warm for; see `Task.key`.
+
+        Raises:
+            TightshipError: What it needs is not to be had.
+        """
+        operation = operation_named(name)
+        chosen = validate(operation, options)
+        session = self._session(operation, chosen)
+        return Task(name, operation.module, {}, Deadline(1, 1, 1), **session).key
+
     def _task(
         self, operation: Operation, options: Any, media: Mapping[str, Any], source: Path | None, output: Path | None
     ) -> Task:
+        session = self._session(operation, options)
         reserved_bytes = operation.reservation_bytes(options, media)
         if reserved_bytes > self.pool.ceiling_bytes:
             raise ExceedsBudget(
@@ -208,14 +229,51 @@ class Runner:
             deadline=self._deadline(operation, options, media),
             source=source,
             deliver=output,
+            **session,
         )
+
+    def _session(self, operation: Operation, options: Any) -> dict[str, Any]:
+        """Return what a task says of its session."""
+        if operation.session is None:
+            return {}
+        session = operation.session(options, self._folders)
+        return {"session": session.key, "readable": session.readable}
 
     def _deadline(self, operation: Operation, options: Any, media: Mapping[str, Any]) -> Deadline:
         if operation.name == PROBE:
             return Deadline(self.config.probe_s, self.config.probe_s, self.config.probe_s)
         wanted_s = operation.limit_s(options, media)
         limit_s = min(max(wanted_s, self.config.min_work_s), self.config.max_work_s)
-        return Deadline.within(limit_s, self.config.no_progress_s)
+        quiet_s = operation.no_progress_s(options) if operation.no_progress_s else 0.0
+        return Deadline.within(limit_s, max(self.config.no_progress_s, quiet_s))
+
+
+def check(operation: Operation, options: Mapping[str, Any], *, folders: bool = True) -> None:
+    """Make sure, before there is a job, that it can be done here.
+
+    Args:
+        folders: Whether the options may name folders of this machine.
+
+    Raises:
+        ExtraMissing: Something is not installed.
+        InvalidOptions: See `validate`.
+        ModelNotFound, ModelUnusable: The model is not to be had.
+    """
+    require(operation)
+    chosen = validate(operation, options)
+    if operation.session is not None:
+        operation.session(chosen, folders)
+
+
+def require(operation: Operation) -> None:
+    """Look for what an operation needs to have installed, without importing it.
+
+    Raises:
+        ExtraMissing: Something is not installed; the message holds the command that installs it.
+    """
+    for module in operation.modules:
+        if find_spec(module) is None:
+            raise ExtraMissing.of(module)
 
 
 def validate(operation: Operation, options: Mapping[str, Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 from tightship.core import machine, procfs
 from tightship.core.footprint import measure
 from tightship.core.governor import Budget
-from tightship.core.scratch import ScratchRoot, hold, remove_tree
+from tightship.core.scratch import own_folder
 from tightship.dispatcher import Dispatcher
 from tightship.pool.config import PoolConfig
 from tightship.pool.pool import Pool
@@ -55,7 +54,7 @@ class Service:
         self.store = store
         self.pool = pool
         self.budget = budget
-        self.runner = Runner(pool, config.runner)
+        self.runner = Runner(pool, config.runner, folders=False)
         self.dispatcher = Dispatcher(store, self.runner, budget, results)
         self.started_s = time.time()
 
@@ -88,7 +87,7 @@ def open_service(config: ServiceConfig) -> Iterator[Service]:
     settings = config.pool or PoolConfig(slots=slots, ceiling_bytes=budget.hard_bytes // slots)
     store = Store.open(config.home, config.store)
     try:
-        with Pool(settings, home=config.home) as pool, _results_folder(config.home) as results:
+        with Pool(settings, home=config.home) as pool, own_folder(config.home / "scratch", "results") as results:
             service = Service(config, store, pool, budget, results)
             service.dispatcher.start()
             try:
@@ -97,18 +96,6 @@ def open_service(config: ServiceConfig) -> Iterator[Service]:
                 service.dispatcher.close(config.drain_s)
     finally:
         store.close()
-
-
-@contextmanager
-def _results_folder(home: Path) -> Iterator[Path]:
-    """Yield a folder for results on their way; should this process be killed, the next start sweeps it."""
-    folder = ScratchRoot(home / "scratch").open_folder("results")
-    held_fd = hold(folder)
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
-        os.close(held_fd)
 
 
 def _verdict(pool: Pool, name: str) -> dict[str, Any]:

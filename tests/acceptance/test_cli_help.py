@@ -15,7 +15,7 @@ from tightship.operations.gif import GifOptions
 
 from .conftest import Cli
 
-COMMANDS = ("gif", "clip", "info", "doctor", "serve")
+COMMANDS = ("gif", "clip", "info", "transcribe", "doctor", "serve")
 SHARED = ("--home", "--quiet", "-q", "--json", "--help")
 
 
@@ -73,6 +73,7 @@ def test_version_is_told(cli: Cli) -> None:
         (["--help"], {"av", "numpy", "psutil", "asyncio", "rich", "pydantic"}),
         # Recent versions of typer read options with pydantic, which is why it is not in this list.
         (["gif", "--help"], {"av", "numpy", "psutil", "asyncio", "rich"}),
+        (["transcribe", "--help"], {"av", "numpy", "psutil", "asyncio", "rich", "faster_whisper"}),
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str], heavy: set[str]) -> None:

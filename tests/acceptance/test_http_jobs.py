@@ -136,7 +136,7 @@ def test_jobs_are_listed_in_pages(server: Server, video: Path) -> None:
 def test_what_can_be_done_is_described(server: Server) -> None:
     """Each operation has the schema of its options."""
     found = {entry["name"]: entry for entry in server.http.get("/v1/operations").json()["operations"]}
-    assert set(found) == {"gif", "info", "clip"}
+    assert set(found) == {"gif", "info", "clip", "transcribe"}
     assert found["gif"]["options"]["properties"]["fps"]["default"] == 10.0
 
 

@@ -138,6 +138,24 @@ def test_what_a_file_holds_is_a_table(visit: Visit, folder: Path) -> None:
     api.expect(card.get_by_role("link", name="Download")).to_have_count(0)
 
 
+def test_what_is_said_is_read_on_the_page(visit: Visit, data: Path, tiny_en: Path) -> None:
+    """The text comes while it is written, and stays when it is done."""
+    assert tiny_en.is_dir()
+    visit.page.set_input_files("#file", str(data / "speech" / "jfk.flac"))
+    visit.page.locator("input[name=operation][value=transcribe]").check()
+    visit.page.get_by_label("Language").fill("en")
+    visit.page.get_by_label("Format").select_option("srt")
+    visit.page.get_by_role("button", name="Start", exact=True).click()
+
+    card = visit.page.locator(".job", has_text="Transcript of jfk.flac").first
+    wait_for_status(card, "succeeded")
+    api.expect(card.locator(".live .transcript")).to_contain_text("fellow Americans")
+    api.expect(card.locator(".body .transcript")).to_contain_text("ask what you can do for your country")
+    with visit.page.expect_download() as download:
+        card.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "jfk.srt"
+
+
 def test_a_running_job_shows_its_progress_and_is_cancelled_retried_and_deleted(visit: Visit, folder: Path) -> None:
     """A long job tells how far it is; it is cancelled, tried anew, cancelled again, and deleted."""
     card = visit.send(folder / "long.mp4")

@@ -55,7 +55,8 @@ def misdeed() -> MakeTask:
     """Make a task out of the name of a misdeed."""
 
     def make(deed: str, *, deadline: Deadline | None = None, **rest: Any) -> Task:
-        fields = {name: rest.pop(name) for name in ("source", "deliver", "session", "ceiling_bytes") if name in rest}
+        own = ("source", "deliver", "session", "readable", "ceiling_bytes")
+        fields = {name: rest.pop(name) for name in own if name in rest}
         return Task(deed, "misdeeds", {"deed": deed, **rest}, deadline or Deadline(60, 60, 60), **fields)
 
     return make

@@ -94,3 +94,21 @@ def test_pool_tells_what_is_in_force(pool: Pool, misdeed: MakeTask) -> None:
     (slot,) = pool.slots()
     assert {"rlimits", "oom_score_adj", "no_new_privs"} <= set(slot.confined_by)
     assert ("files" in slot.confined_by) == (landlock.abi_version() > 0)
+
+
+@needs_landlock
+def test_slot_reads_what_its_tasks_ask_for_and_other_slots_do_not(
+    pool: Pool, misdeed: MakeTask, tmp_path: Path, port: int
+) -> None:
+    """A folder that a task needs is open to the slots of such tasks alone; what they may do else stays the same."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("weights")
+    deed = {"outside": str(outside), "parent": os.getpid(), "port": port}
+
+    reader = pool.run(misdeed("confess", readable=(str(outside),), **deed)).unwrap()
+    plain = pool.run(misdeed("confess", **deed)).unwrap()
+
+    assert (reader["read_outside"], plain["read_outside"]) == ("allowed", "PermissionError")
+    assert reader["write_outside"] == "PermissionError"
+    assert reader["cwd"] != plain["cwd"]

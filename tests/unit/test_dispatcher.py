@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tightship import dispatcher as module
+from tightship import runner
 from tightship.core.governor import Budget
 from tightship.dispatcher import Dispatcher, progress_of
 from tightship.errors import JobNotFound
 from tightship.pool.messages import Progress
+from tightship.pool.pool import SlotReport
 from tightship.runner import Runner
 from tightship.store.config import StoreConfig
 from tightship.store.record import JobRecord
@@ -74,11 +76,11 @@ def dispatcher(pool: Slots, store: Store, tmp_path: Path, monkeypatch: pytest.Mo
     made.close(LONG_S)
 
 
-def send(store: Store, operation: str = "info") -> JobRecord:
+def send(store: Store, operation: str = "info", options: Mapping[str, Any] | None = None) -> JobRecord:
     """Let a job in."""
     with store.blobs.open_upload(100) as upload:
         upload.write(b"a video")
-        return store.submit(Request(operation, {}, 7), upload.commit())
+        return store.submit(Request(operation, options or {}, 7), upload.commit())
 
 
 def test_job_is_waited_for(dispatcher: Dispatcher, store: Store) -> None:
@@ -169,3 +171,42 @@ def test_progress_for_people(event: Progress, fraction: float | None, eta_s: flo
 
     assert (told["fraction"], told["eta_s"]) == (fraction, eta_s)
     assert (told["done"], told["total"], told["unit"]) == (event.done, event.total, event.unit)
+
+
+class WarmSlots(Slots):
+    """A pool with idle slots, which are gone when they have been recycled."""
+
+    idle: tuple[SlotReport, ...] = ()
+
+    def slots(self) -> Any:
+        """Return the idle slots."""
+        return self.idle
+
+    def recycle(self, pid: int) -> bool:
+        """Let one go."""
+        self.idle = tuple(slot for slot in self.idle if slot.pid != pid)
+        return True
+
+
+@pytest.mark.parametrize(("soft_mib", "left"), [(460, {1, 3}), (700, {1, 2, 3})])
+def test_another_model_goes_before_one_is_loaded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soft_mib: int, left: set[int]
+) -> None:
+    """Idle slots that would leave too little for a job are closed before it; its own, and those that fit, stay warm."""
+    monkeypatch.setattr(runner, "find_spec", lambda _name: object())
+    for name in ("model.bin", "config.json"):
+        (tmp_path / name).write_text("{}")
+    options = {"model": str(tmp_path)}
+    pool = WarmSlots({"info": MEDIA, "transcribe": {}})
+    key = Runner(pool).key("transcribe", options)  # type: ignore[arg-type]
+    held = {1: key, 2: ("transcribe", "another model"), 3: None}
+    pool.idle = tuple(SlotReport(pid, key, False, 1, 150 * 2**20, None, ()) for pid, key in held.items())
+    dispatcher = Dispatcher(store, Runner(pool), Budget(soft_mib * 2**20, 2**40), tmp_path)  # type: ignore[arg-type]
+    job = send(store, "transcribe", options)
+    dispatcher.start()
+
+    ended = dispatcher.wait(job.id, LONG_S)
+    dispatcher.close(LONG_S)
+
+    assert (ended.status, ended.error) == (Status.SUCCEEDED, None)
+    assert {slot.pid for slot in pool.idle} == left

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tightship import runner
 from tightship.errors import CorruptMedia, InvalidOptions, TightshipError
 from tightship.operations.gif import GifOptions
 from tightship.operations.registry import operation_named
@@ -170,3 +172,80 @@ def test_forged_probe_is_an_error(forged: dict[str, Any]) -> None:
     job = run(StubPool({"info": {**MINUTE, **forged}, "gif": GIF}))
 
     assert job.error.code == "conversion_failed"
+
+
+# --- operations with a session ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder that looks like a model of 1 GB."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    with (folder / "model.bin").open("wb") as weights:
+        weights.truncate(1_000_000_000)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Modules that are not installed; none, whatever this machine has."""
+    lacking: set[str] = set()
+    monkeypatch.setattr(runner, "find_spec", lambda name: None if name in lacking else object())
+    return lacking
+
+
+def test_a_task_names_its_session_and_what_its_slot_must_read(model: Path) -> None:
+    """The model is found in the parent; jobs that want the same one share a key, and the look at the input has none."""
+    pool = StubPool({"info": MINUTE, "transcribe": {}}, ceiling_bytes=4 * 2**30)
+
+    run(pool, "transcribe", model=str(model))
+    run(pool, "transcribe", model=str(model), language="en")
+
+    probe, work, _, again = pool.tasks
+    assert probe.key is None
+    assert json.loads(work.session or "")["folder"] == str(model)
+    assert work.readable == (str(model),)
+    assert work.key == again.key == Runner(pool).key("transcribe", {"model": str(model)})  # type: ignore[arg-type]
+
+
+def test_a_large_model_may_be_quiet_for_longer(model: Path) -> None:
+    """A window takes it longer than the settings allow without progress."""
+    pool = StubPool({"info": MINUTE, "transcribe": {}}, ceiling_bytes=4 * 2**30)
+
+    run(pool, "transcribe", model=str(model))
+
+    assert pool.tasks[1].deadline.no_progress_s == 100
+
+
+@pytest.mark.parametrize("folders", [True, False])
+def test_a_model_that_is_not_there_is_refused_before_any_task(tmp_path: Path, folders: bool) -> None:
+    """It takes no slot to know."""
+    pool = StubPool({})
+
+    job = Runner(pool, folders=folders).run("transcribe", Path("in.mp3"), None, {"model": "nobody/nowhere"})  # type: ignore[arg-type]
+
+    assert job.error is not None
+    assert (job.error.code, pool.tasks) == ("model_not_found", [])
+
+
+def test_a_stranger_names_no_folder(model: Path) -> None:
+    """Nobody learns from afar which folders there are."""
+    pool = StubPool({})
+
+    job = Runner(pool, folders=False).run("transcribe", Path("in.mp3"), None, {"model": str(model)})  # type: ignore[arg-type]
+
+    assert job.error is not None
+    assert (job.error.code, pool.tasks) == ("model_not_found", [])
+
+
+def test_what_is_not_installed_is_named_with_its_cure(installed: set[str]) -> None:
+    """Before any task."""
+    installed.add("faster_whisper")
+    pool = StubPool({})
+
+    job = run(pool, "transcribe")
+
+    assert (job.error.code, job.error.http_status, pool.tasks) == ("extra_missing", 501, [])
+    assert "pip install 'tightship[transcribe]'" in job.error.public_message

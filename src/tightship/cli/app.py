@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tightship import __version__
-from tightship.cli import doctor, jobs, leaks, operations, serve
+from tightship.cli import doctor, jobs, leaks, operations, serve, transcription
 from tightship.cli.command import Command, WrappingCommand
 from tightship.cli.interrupt import open_cancel
 from tightship.cli.output import WRONG_USAGE, abandon, complain_of, error_of, exit_code, failed, say, say_json
@@ -31,6 +31,7 @@ Examples:
   tightship gif talk.mp4 talk.gif --width 480
   tightship clip talk.mp4 best.mp4 --start 1:30 --end 2:00
   tightship info talk.mp4
+  tightship transcribe talk.mp4
   tightship doctor
   tightship serve
   tightship jobs list
@@ -55,6 +56,7 @@ app = typer.Typer(
 app.command("gif", cls=Command, help=operations.GIF_HELP, epilog=operations.GIF_EXAMPLES)(operations.gif)
 app.command("clip", cls=Command, help=operations.CLIP_HELP, epilog=operations.CLIP_EXAMPLES)(operations.clip)
 app.command("info", cls=Command, help=operations.INFO_HELP, epilog=operations.INFO_EXAMPLES)(operations.info)
+app.command("transcribe", cls=Command, help=transcription.HELP, epilog=transcription.EXAMPLES)(transcription.transcribe)
 app.command("doctor", cls=Command, help=doctor.HELP, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("serve", cls=Command, help=serve.HELP, epilog=serve.EXAMPLES)(serve.serve)
 kept = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -70,7 +72,7 @@ leak_test.command("pid", cls=Command, help=leaks.PID_HELP, epilog=leaks.PID_EXAM
 leak_test.command("url", cls=Command, help=leaks.URL_HELP, epilog=leaks.URL_EXAMPLES)(leaks.url)
 leak_test.command("job", cls=Command, help=leaks.JOB_HELP, epilog=leaks.JOB_EXAMPLES)(leaks.job)
 app.add_typer(leak_test, name="leaks", help=leaks.HELP, epilog=leaks.EXAMPLES)
-COMMANDS = ("gif", "clip", "info", "doctor", "serve", "jobs", "leaks")
+COMMANDS = ("gif", "clip", "info", "transcribe", "doctor", "serve", "jobs", "leaks")
 
 
 def _print_version(wanted: bool) -> None:

@@ -98,6 +98,18 @@ class ScratchRoot:
         return f"ScratchRoot({str(self.path)!r})"
 
 
+@contextmanager
+def own_folder(root: Path, label: str) -> Iterator[Path]:
+    """Yield a folder below `root` for the time of the block; should this process be killed, a sweep removes it."""
+    folder = ScratchRoot(root).open_folder(label)
+    held_fd = hold(folder)
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+        os.close(held_fd)
+
+
 def hold(folder: Path) -> int:
     """Lock a folder against every sweep; return the descriptor that holds the lock until it is closed."""
     import fcntl

@@ -8,7 +8,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import TypeAdapter
 
+from tightship.errors import ExtraMissing
+from tightship.operations.operation import Operation
 from tightship.operations.registry import OPERATIONS
+from tightship.runner import require
 
 
 def catalogue_routes() -> APIRouter:
@@ -17,7 +20,7 @@ def catalogue_routes() -> APIRouter:
 
     @router.get("/v1/operations")
     async def operations() -> dict[str, Any]:
-        """List what can be done, with the JSON schema of the options."""
+        """List what can be done, with the JSON schema of the options; `missing` tells what to install for it first."""
         return {"operations": _described()}
 
     return router
@@ -30,6 +33,15 @@ def _described() -> list[dict[str, Any]]:
             "name": operation.name,
             "summary": operation.summary,
             "options": TypeAdapter(operation.options).json_schema(),
+            "missing": _missing(operation),
         }
         for operation in OPERATIONS.values()
     ]
+
+
+def _missing(operation: Operation) -> str | None:
+    try:
+        require(operation)
+    except ExtraMissing as missing:
+        return missing.public_message
+    return None

@@ -20,7 +20,7 @@ from tightship.http.fault import MalformedRequest
 from tightship.http.form import OVERHEAD_BYTES, FormEvent, FormParser, PartBegan, PartData
 from tightship.http.signature import HEAD_BYTES, check_signature
 from tightship.operations.registry import operation_named
-from tightship.runner import validate
+from tightship.runner import check
 from tightship.store.record import JobRecord
 from tightship.store.request import Request
 from tightship.store.seat import Seat
@@ -102,6 +102,7 @@ class Reception:
             QueueFull, DiskFull, IdempotencyConflict: The seat could not be taken.
             UnsupportedMedia, MediaTooLarge: The file is not taken.
             InvalidOptions, MalformedRequest: The fields are not right.
+            ExtraMissing, ModelNotFound: What is asked for cannot be done here.
             SeatLost: The upload had stopped coming for too long.
         """
         for event in self._form.feed(piece):
@@ -211,7 +212,7 @@ class Reception:
             raise InvalidOptions("the form names no operation", option="operation")
         operation = operation_named(self._fields["operation"].decode("utf-8", "replace").strip())
         options = _options(bytes(self._fields.get("options", b"")))
-        validate(operation, options)
+        check(operation, options, folders=False)
         key = self._announced.idempotency_key
         return Request(operation.name, options, self._file_bytes, self._source_name, key)
 

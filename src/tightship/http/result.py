@@ -25,6 +25,10 @@ MEDIA_TYPES = {
     ".mov": "video/quicktime",
     ".mkv": "video/x-matroska",
     ".webm": "video/webm",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".srt": "application/x-subrip; charset=utf-8",
+    ".vtt": "text/vtt; charset=utf-8",
 }
 #: Characters of the sender's name that a download keeps.
 _NAME_CHARS = 100

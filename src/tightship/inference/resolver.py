@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache as remembered
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,13 +111,15 @@ def resolve(
 
 def installed(name: str) -> Iterator[Path]:
     """Yield the folders of installed packages that hold the model `name`."""
-    for offered in entry_points(group=ENTRY_POINTS, name=name):
-        yield from _folders_of(*offered.value.partition(".")[::2])
+    path = tuple(sys.path)
+    for offered, value in _offers(path):
+        if offered == name:
+            yield from _folders_of(*value.partition(".")[::2])
     for module, below, model in _KNOWN_PACKAGES:
         if model == name:
             yield from _folders_of(module, below)
     ending = re.sub(r"[^a-z0-9]+", "-", name.lower())
-    for folder in _package_folders():
+    for folder in _package_folders(path):
         told = re.sub(r"[^a-z0-9]+", "-", "/".join(folder.parts[-2:]).lower())
         if is_model(folder) and f"-{told}-".replace("-model-", "-").endswith(f"-{ending}-"):
             yield folder
@@ -146,12 +149,19 @@ def _folders_of(module: str, below: str) -> Iterator[Path]:
             yield folder
 
 
-def _package_folders() -> Iterator[Path]:
-    """Yield the folders in installed packages, down to the second level, that hold weights."""
-    for entry in dict.fromkeys(sys.path):
-        if Path(entry).name in ("site-packages", "dist-packages"):
-            for pattern in (f"*/{_WEIGHTS}", f"*/*/{_WEIGHTS}"):
-                yield from (weights.parent for weights in sorted(Path(entry).glob(pattern)))
+# What is installed is looked for once: looking takes 50 ms among some hundred packages, and each job asks a few times.
+@remembered
+def _offers(_path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the models that packages offer by an entry point: name and place."""
+    return tuple((offered.name, offered.value) for offered in entry_points(group=ENTRY_POINTS))
+
+
+@remembered
+def _package_folders(path: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the folders in installed packages, down to the second level, that hold weights."""
+    places = [Path(entry) for entry in dict.fromkeys(path) if Path(entry).name in ("site-packages", "dist-packages")]
+    patterns = (f"*/{_WEIGHTS}", f"*/*/{_WEIGHTS}")
+    return tuple(weights.parent for place in places for pattern in patterns for weights in sorted(place.glob(pattern)))
 
 
 def _model(name: str, folder: Path, source: Literal["path", "package", "cache", "hub"]) -> Model:

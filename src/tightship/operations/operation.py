@@ -14,6 +14,19 @@ Media = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Session:
+    """What a slot opens before it works, and keeps for the next job that wants the same: a loaded model.
+
+    Args:
+        key: What the module's `open_session` is given; jobs with the same key share a warm slot.
+        readable: Folders that the slot has to be able to read besides its own.
+    """
+
+    key: str
+    readable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Operation:
     """One thing that can be done to media.
 
@@ -26,6 +39,10 @@ class Operation:
         limit_s: Seconds that the work may take, given the options and the input.
         reservation_bytes: Memory to reserve, given the options and the input.
         answered_by_probe: What the look at the input tells is the result: where there was a look, `run` is not called.
+        modules: What has to be installed besides the extra `media`.
+        session: What a slot opens for it, given the options and whether they come from somebody who may name folders of
+            this machine; it raises where that is not to be had.
+        no_progress_s: Seconds that may pass without progress, where that is more than the settings allow.
     """
 
     name: str
@@ -36,6 +53,9 @@ class Operation:
     limit_s: Callable[[Any, Media], float]
     reservation_bytes: Callable[[Any, Media], int]
     answered_by_probe: bool = False
+    modules: tuple[str, ...] = ()
+    session: Callable[[Any, bool], Session] | None = None
+    no_progress_s: Callable[[Any], float] | None = None
 
 
 def span_s(options: Any, media: Media) -> float:

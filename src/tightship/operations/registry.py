@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tightship.errors import InvalidOptions
-from tightship.operations import clip, gif, info
+from tightship.operations import clip, gif, info, transcribe
 from tightship.operations.operation import Operation
 
 #: What can be done to media. Importing this loads neither PyAV nor NumPy.
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
-    {operation.name: operation for operation in (gif.OPERATION, info.OPERATION, clip.OPERATION)}
+    {operation.name: operation for operation in (gif.OPERATION, info.OPERATION, clip.OPERATION, transcribe.OPERATION)}
 )
 
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from annotated_types import Interval, MaxLen
 
 from tightship.core.attempt import Attempt
-from tightship.errors import ModelNotFound
 from tightship.inference import resolver
-from tightship.operations.operation import Media, Operation, unpacked
+from tightship.operations.operation import Media, Operation, Session, unpacked
 from tightship.operations.transcript import SUFFIXES, Format, Summary, plain_text, render
 
 if TYPE_CHECKING:
@@ -32,8 +31,11 @@ MIN_WORK_S = 120.0
 BASE_BYTES = 260 * 2**20
 #: Bytes for each byte of weights on disk: while a model is loaded, it is there as stored and as converted.
 LOADING = 1.5
-#: Bytes of weights assumed for a model that is not here yet: Whisper large-v3, the largest.
-UNKNOWN_WEIGHTS_BYTES = 3_100_000_000
+#: Seconds between two reports of progress, for each 100 MB of weights: a window of 30 s is heard and written down in
+#: between, up to six times where its text is unsound. large-v3 (3.1 GB) takes a minute for one try on a free core.
+QUIET_S_100MB = 10.0
+#: Characters of the text that the result itself tells, as lists of jobs carry it; all of it is in the file.
+MAX_TEXT_CHARS = 4_000
 #: Steps in which the temperature rises when a text is a loop or improbable; Whisper's own.
 _FALLBACK = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -93,16 +95,22 @@ def open_session(key: str) -> Iterator[Recognizer]:
         model.close()
 
 
-def _weights_bytes(options: TranscribeOptions) -> int:
-    try:
-        return resolver.resolve(options.model).weights_bytes
-    except ModelNotFound:
-        return UNKNOWN_WEIGHTS_BYTES
+def _session_of(options: TranscribeOptions, folders: bool) -> Session:
+    model = resolver.resolve(options.model, folders=folders)
+    return Session(session_key(model), tuple(map(str, model.readable)))
+
+
+def _hundreds_of_mb(options: TranscribeOptions) -> float:
+    return max(1.0, resolver.resolve(options.model).weights_bytes / 1e8)
 
 
 def _limit_s(options: TranscribeOptions, media: Media) -> float:
-    pace = WORK_S_PER_S_100MB * max(1.0, _weights_bytes(options) / 1e8)
+    pace = WORK_S_PER_S_100MB * _hundreds_of_mb(options)
     return max(MIN_WORK_S, pace * (media.get("duration_s") or 0.0))
+
+
+def _reservation_bytes(options: TranscribeOptions, _media: Media) -> int:
+    return BASE_BYTES + round(LOADING * resolver.resolve(options.model).weights_bytes)
 
 
 OPERATION = Operation(
@@ -112,7 +120,10 @@ OPERATION = Operation(
     module=__name__,
     suffix=lambda options, _media: SUFFIXES[options.format],
     limit_s=_limit_s,
-    reservation_bytes=lambda options, _media: BASE_BYTES + round(LOADING * _weights_bytes(options)),
+    reservation_bytes=_reservation_bytes,
+    modules=("faster_whisper", "ctranslate2"),
+    session=_session_of,
+    no_progress_s=lambda options: QUIET_S_100MB * _hundreds_of_mb(options),
 )
 
 
@@ -170,6 +181,7 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
     path = attempt.scratch / f"transcript{SUFFIXES[chosen.format]}"
     with path.open("w", encoding="utf-8") as file:
         file.writelines(render(chosen.format, spool, summary))
+    text = plain_text(spool)
     return {
         "output": path.name,
         "format": chosen.format,
@@ -178,7 +190,8 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
         "language_probability": round(language.probability, 4),
         "duration_s": round(sound.position_s, 3),
         "segments": spool.count,
-        "text": plain_text(spool),
+        "text": text[:MAX_TEXT_CHARS],
+        "text_is_whole": len(text) <= MAX_TEXT_CHARS,
         "complete": not work.stopped_early,
         "size_bytes": path.stat().st_size,
     }

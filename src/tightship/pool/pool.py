@@ -36,7 +36,7 @@ class SlotReport:
     """What a slot is doing, for people and programs that watch."""
 
     pid: int
-    key: tuple[str, str] | None
+    key: tuple[str, ...] | None
     busy: bool
     jobs_done: int
     held_bytes: int
@@ -99,7 +99,7 @@ class Pool:
         with open_source(task.source) as source_fd:
             for _ in range(MAX_REPLACEMENTS):
                 self._bury_the_dead()
-                slot = self._acquire(task.key, cancel)
+                slot = self._acquire(task, cancel)
                 try:
                     ceiling_bytes = task.ceiling_bytes or self.ceiling_bytes
                     outcome = slot.run(task, source_fd, ceiling_bytes, on_event, cancel)
@@ -163,7 +163,7 @@ class Pool:
 
     # --- slots ------------------------------------------------------------------------------------
 
-    def _acquire(self, key: tuple[str, str] | None, cancel: threading.Event | None) -> Slot:
+    def _acquire(self, task: Task, cancel: threading.Event | None) -> Slot:
         if os.getpid() != self._owner_pid:
             raise ScopeMisused("a pool cannot be used in a process forked from the one that opened it; open one there")
         with self._changed:
@@ -172,7 +172,7 @@ class Pool:
                     raise ScopeMisused("the pool is closed")
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("the job was cancelled")
-                slot = next((slot for slot in reversed(self._idle) if slot.key == key), None)
+                slot = next((slot for slot in reversed(self._idle) if slot.key == task.key), None)
                 if slot is not None:
                     self._idle.remove(slot)
                     self._busy.append(slot)
@@ -182,17 +182,17 @@ class Pool:
                     self._opening += 1
                     break
                 self._changed.wait(None if cancel is None else CANCEL_POLL_S)
-        return self._open(key, worn)
+        return self._open(task, worn)
 
     def _full(self) -> bool:
         return len(self._idle) + len(self._busy) + self._opening >= self.config.slots
 
-    def _open(self, key: tuple[str, str] | None, worn: Slot | None) -> Slot:
+    def _open(self, task: Task, worn: Slot | None) -> Slot:
         slot = None
         try:
             if worn is not None:
                 self._account(worn, "room for another session")
-            slot = self._start(key)
+            slot = self._start(task)
         finally:
             with self._changed:
                 self._opening -= 1
@@ -201,7 +201,7 @@ class Pool:
                 self._changed.notify_all()
         return slot
 
-    def _start(self, key: tuple[str, str] | None) -> Slot:
+    def _start(self, task: Task) -> Slot:
         wait_s = self._breaker.retry_after_s(time.monotonic())
         if wait_s > 0:
             raise SlotsUnavailable(f"workers keep dying; none is started for {wait_s:.1f} s", retry_after_s=wait_s)
@@ -212,7 +212,7 @@ class Pool:
                 self._born = number = self._born + 1
                 own = folder / f"slot-{number}"
             own.mkdir(mode=0o700)
-            return Slot(supervision, own, self.config, key, number)
+            return Slot(supervision, own, self.config, task, number)
         except (WorkerDied, OSError) as fault:
             if own is not None:
                 remove_tree(own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import stat
 import tempfile
 import threading
 import time
@@ -25,6 +26,9 @@ from tightship.pool.supervision import Lines, Supervision, last_words, log_of
 from tightship.pool.task import Outcome, Task
 from tightship.pool.vigil import Event, Vigil, end, news_of
 
+#: Largest folder that serves the next attempt, too, in bytes: its own entries take that much, not what they hold.
+DESK_BYTES = 64 * 2**10
+
 
 class SlotGone(Exception):
     """The worker was dead before it took the attempt on: nothing was tried, so another slot may."""
@@ -37,17 +41,15 @@ class Slot:
         supervision: The warden that starts it.
         folder: Its own folder, which exists; removed when the slot closes.
         config: The pool's settings.
-        key: What it is kept warm for; see `Task.key`.
+        task: The first that it is for: it is kept warm for others of the same `key`, and may read what that one needs.
         number: Its own among all slots of the pool, those that are gone included.
 
     Raises:
         WorkerDied: The worker did not start.
     """
 
-    def __init__(
-        self, supervision: Supervision, folder: Path, config: PoolConfig, key: tuple[str, str] | None, number: int
-    ) -> None:
-        self.key = key
+    def __init__(self, supervision: Supervision, folder: Path, config: PoolConfig, task: Task, number: int) -> None:
+        self.key = task.key
         self.number = number
         self.jobs_done = 0
         self.baseline_bytes: int | None = None
@@ -56,8 +58,10 @@ class Slot:
         self.exited: Exited | None = None
         self._born_s = time.monotonic()
         self._folder = folder
+        self._desk: Path | None = None
         self._config = config
-        self._lines: Lines = supervision.spawn(folder, config.idle_s, config.confinement, config.start_s)
+        confinement = replace(config.confinement, readable=(*config.confinement.readable, *task.readable))
+        self._lines: Lines = supervision.spawn(folder, config.idle_s, confinement, config.start_s)
 
     @property
     def pid(self) -> int:
@@ -83,7 +87,7 @@ class Slot:
             SlotGone: The worker was dead already.
         """
         try:
-            folder = Path(tempfile.mkdtemp(prefix="attempt-", dir=self._folder))  # a name that no worker can foresee
+            folder = self._desk or Path(tempfile.mkdtemp(prefix="attempt-", dir=self._folder))
         except OSError as fault:
             raise SlotGone(str(fault)) from None
         vigil = Vigil(self._lines, task, ceiling_bytes, self._config.cancel_grace_s, on_event, cancel)
@@ -96,7 +100,7 @@ class Slot:
             size_bytes = None if source_fd is None else os.fstat(source_fd).st_size
             return replace(outcome, receipt=replace(outcome.receipt, slot=self.number, size_bytes=size_bytes))
         finally:
-            self._tidy()
+            self._tidy(folder)
 
     @property
     def left(self) -> bool:
@@ -133,13 +137,16 @@ class Slot:
         receipt = obituary.receipt_of_process(self.exited, why, time.monotonic() - self._born_s, tuple(left))
         return replace(receipt, slot=self.number)
 
-    def _tidy(self) -> None:
-        """Remove the attempt's folder, and what the worker's libraries left beside it; only the log stays.
+    def _tidy(self, folder: Path) -> None:
+        """Empty the attempt's folder, and remove what the worker's libraries left beside it; only the log stays.
 
         What cannot be removed costs the worker its life: it may be the one who keeps it from going.
         """
         try:
-            left = [remove_tree(entry) for entry in self._folder.iterdir() if entry != log_of(self._folder)]
+            # Kept for the next attempt, because some disks take milliseconds to remove a folder.
+            self._desk = folder if _is_as_new(folder) else None
+            kept = (log_of(self._folder), self._desk)
+            left = [remove_tree(entry) for entry in self._folder.iterdir() if entry not in kept]
         except OSError:
             left = [[str(self._folder)]]
         if any(left) and self.exited is None:
@@ -176,6 +183,15 @@ class Slot:
     def __repr__(self) -> str:
         state = "dead" if self.exited else f"{self.jobs_done} jobs done"
         return f"<Slot pid {self.pid}, {state}>"
+
+
+def _is_as_new(folder: Path) -> bool:
+    """Tell whether a folder is empty and small; one that once had many entries stays large, and is not used again."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_size > DESK_BYTES or found.st_mode & 0o777 != 0o700:
+        return False
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None
 
 
 def _deliver(folder: Path, name: object, destination: Path) -> TightshipError | None:

@@ -24,6 +24,7 @@ class Task:
         source: The input file, opened by the parent and handed over as a descriptor.
         deliver: Where the file that the result names under `output` goes; None leaves it to be dropped.
         session: Key that the module's `open_session` gets, once per slot (a model); None for no session.
+        readable: Folders that its slot has to be able to read besides its own: where the model lies.
         ceiling_bytes: Memory at which the slot is killed; None takes the pool's.
     """
 
@@ -34,12 +35,18 @@ class Task:
     source: Path | None = None
     deliver: Path | None = None
     session: str | None = None
+    readable: tuple[str, ...] = ()
     ceiling_bytes: int | None = None
 
     @property
-    def key(self) -> tuple[str, str] | None:
-        """What a warm slot is kept for: tasks without a session share their slots."""
-        return None if self.session is None else (self.module, self.session)
+    def key(self) -> tuple[str, ...] | None:
+        """What a warm slot is kept for: tasks that ask for nothing special share their slots.
+
+        What a slot may read is settled at its birth, so that is part of what it is for.
+        """
+        if self.session is None and not self.readable:
+            return None
+        return (self.module, self.session or "", *self.readable)
 
 
 @dataclass(frozen=True)

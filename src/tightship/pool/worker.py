@@ -19,8 +19,8 @@ from typing import Any
 
 from tightship.core import peak, procfs
 from tightship.core.scope import Scope
-from tightship.errors import ConversionFailed
-from tightship.pool.assignment import Assignment, conclude
+from tightship.errors import ConversionFailed, TightshipError
+from tightship.pool.assignment import Assignment, as_error, bare, conclude
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.confinement import Confinement, confine
 from tightship.pool.kinship import adopt_orphans, die_with_parent, outlive_signals
@@ -115,12 +115,13 @@ class Worker:
         self._send(Started(procfs.memory_bytes(pid), procfs.cpu_s(pid)))
         assignment = self._running = Assignment(run, input_fd, self._send)
         worth_settling_bytes = None if self._settled_bytes is None else self._settled_bytes + SETTLE_SLACK_BYTES
+        fault = self._join_session(run, assignment)
         scope = Scope(run.name, kind="attempt", scratch=Path(run.folder), settle_over_bytes=worth_settling_bytes)
 
         def work(assignment: Assignment) -> dict[str, Any]:
+            if fault is not None:
+                raise fault
             operation = import_module(run.module)
-            if run.session is not None:
-                assignment.join(self._session_of(operation.open_session, run.module, run.session))
             result = operation.run(assignment, run.options)
             if not isinstance(result, dict):
                 raise TypeError(f"the result is {type(result).__name__}, not a dictionary")
@@ -145,6 +146,19 @@ class Worker:
         gc.collect()
         gc.freeze()
         self._settled_bytes = procfs.memory_bytes(os.getpid())
+
+    def _join_session(self, run: Run, assignment: Assignment) -> TightshipError | None:
+        """Open the session, or take the one that is open; return why it could not be.
+
+        It outlives the attempt, and is opened before the attempt's scope: what a model keeps is no attempt's residue.
+        """
+        if run.session is None:
+            return None
+        try:
+            assignment.join(self._session_of(import_module(run.module).open_session, run.module, run.session))
+        except Exception as fault:  # noqa: BLE001 - the attempt fails with it
+            return bare(as_error(fault))
+        return None
 
     def _session_of(self, opener: Callable[[str], Any], module: str, key: str) -> object:
         if (module, key) not in self._opened:

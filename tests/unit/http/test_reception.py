@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.unit.http.test_form import KIND
-from tightship.errors import IdempotencyConflict, MediaTooLarge, QueueFull, SeatLost, UnsupportedMedia
+from tightship import runner
+from tightship.errors import (
+    ExtraMissing,
+    IdempotencyConflict,
+    MediaTooLarge,
+    ModelNotFound,
+    QueueFull,
+    SeatLost,
+    UnsupportedMedia,
+)
 from tightship.http.fault import MalformedRequest
 from tightship.http.reception import Announcement, Reception
 from tightship.store.config import StoreConfig
@@ -187,5 +196,34 @@ def test_a_lost_seat_ends_the_upload(store: Store) -> None:
     clock.advance(store.config.lease_s)
     with pytest.raises(SeatLost):
         receiving.feed(MEDIA)
+    receiving.close()
+    assert files(store) == []
+
+
+@pytest.mark.parametrize("model", ["nobody/nowhere", "/", "../models", "~"])
+def test_a_model_that_is_not_there_is_refused_before_the_file(store: Store, model: str) -> None:
+    """No seat is taken, nothing is kept; a folder is as little told of as a name that nobody knows."""
+    pytest.importorskip("faster_whisper", reason="the extra 'transcribe' is not installed")
+    field = b'--x\r\nContent-Disposition: form-data; name="options"\r\n\r\n{"model": "%s"}\r\n' % model.encode()
+    receiving = reception(store)
+
+    with pytest.raises(ModelNotFound, match="There is no model"):
+        receiving.feed(OPERATION.replace(b"info", b"transcribe") + field + FILE + MEDIA)
+
+    receiving.close()
+    assert files(store) == []
+    assert seat_is_free(store)
+
+
+def test_an_operation_that_is_not_installed_is_refused_before_the_file(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends it learns what the server lacks."""
+    monkeypatch.setattr(runner, "find_spec", lambda _name: None)
+    receiving = reception(store)
+
+    with pytest.raises(ExtraMissing, match=r"tightship\[transcribe\]"):
+        receiving.feed(OPERATION.replace(b"info", b"transcribe") + FILE + MEDIA)
+
     receiving.close()
     assert files(store) == []

@@ -37,13 +37,13 @@ def test_descriptors_load_no_codec() -> None:
 
 def test_every_operation_is_found_by_its_name() -> None:
     """The registry is the one list."""
-    assert set(OPERATIONS) == {"gif", "info", "clip"}
+    assert set(OPERATIONS) == {"gif", "info", "clip", "transcribe"}
     assert all(operation_named(name).name == name for name in OPERATIONS)
 
 
 def test_an_unknown_operation_is_named() -> None:
     """Users are told what there is."""
-    with pytest.raises(InvalidOptions, match="gif, info, clip"):
+    with pytest.raises(InvalidOptions, match="gif, info, clip, transcribe"):
         operation_named("sing")
 
 

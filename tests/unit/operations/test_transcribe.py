@@ -37,10 +37,11 @@ def written(tmp_path: Path, tiny: Recognizer) -> Transcribe:
     return run
 
 
-def test_the_descriptor_loads_no_model_library() -> None:
+def test_the_descriptor_loads_no_model_library(tiny_en: Path) -> None:
     """The parent process finds models and reckons deadlines without any of them in its memory."""
     code = (
-        "import sys, tightship.operations.transcribe as t; t.OPERATION.limit_s(t.TranscribeOptions(), {}); "
+        "import sys, tightship.operations.transcribe as t; "
+        f"t.OPERATION.limit_s(t.TranscribeOptions(model={str(tiny_en)!r}), {{}}); "
         "print(*sorted({'av', 'numpy', 'faster_whisper', 'ctranslate2', 'huggingface_hub'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -113,6 +114,17 @@ def test_what_is_no_speech_is_an_empty_transcript(tmp_path: Path, written: Trans
     assert result["complete"]
 
 
+def test_a_long_text_is_told_in_part(data: Path, written: Transcribe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a store may keep of a result is bounded; the file holds all of it."""
+    monkeypatch.setattr(transcribe, "MAX_TEXT_CHARS", 20)
+
+    result, text, _ = written(data / "speech" / "jfk.flac", format="text")
+
+    assert (len(result["text"]), result["text_is_whole"]) == (20, False)
+    assert text.startswith(result["text"])
+    assert len(text) > 50
+
+
 def test_a_prompt_and_hotwords_are_taken(data: Path, written: Transcribe) -> None:
     """They stand before what is written, and are not in it."""
     result, _, _ = written(data / "speech" / "jfk.flac", prompt="A speech of 1961.", hotwords="Americans")
@@ -178,8 +190,10 @@ def test_time_and_memory_grow_with_the_model(tmp_path: Path) -> None:
         with (folder / "model.bin").open("wb") as weights:
             weights.truncate(size)
         options = TranscribeOptions(model=str(folder))
-        demands.append((OPERATION.limit_s(options, {"duration_s": 600}), OPERATION.reservation_bytes(options, {})))
+        assert OPERATION.no_progress_s is not None
+        time = (OPERATION.limit_s(options, {"duration_s": 600}), OPERATION.no_progress_s(options))
+        demands.append((*time, OPERATION.reservation_bytes(options, {})))
 
-    assert demands[0][0] == 600
-    assert demands[1][0] == 6000
-    assert demands[1][1] - demands[0][1] == pytest.approx(1.5e9, rel=0.01)
+    assert demands[0][:2] == (600, 10)
+    assert demands[1][:2] == (6000, 100)
+    assert demands[1][2] - demands[0][2] == pytest.approx(1.5e9, rel=0.01)

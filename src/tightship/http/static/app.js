@@ -31,11 +31,13 @@ function showOperation() {
 
 function showOperations(found) {
   operations = new Map(found.map((operation) => [operation.name, operation]));
-  const order = ["gif", "clip", "info"];
+  const order = ["gif", "clip", "info", "transcribe"];
   const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = [...operations.keys()].sort((one, other) => place(one) - place(other));
   find("operations").replaceChildren(...names.map((name, at) =>
-    h("label", {}, h("input", { type: "radio", name: "operation", value: name, checked: at === 0, change: showOperation }), h("span", {}, operationLabel(name)))));
+    h("label", { title: operations.get(name).missing }, h("input", {
+      type: "radio", name: "operation", value: name, checked: at === 0, disabled: Boolean(operations.get(name).missing), change: showOperation,
+    }), h("span", {}, operationLabel(name)))));
   showOperation();
 }
 

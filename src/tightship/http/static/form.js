@@ -16,8 +16,23 @@ const TEXTS = {
   quality: { label: "Quality", basic: true, choices: { low: "Small file", medium: "Balanced", high: "Best colours" } },
   exact: { label: "Exact to the frame", hint: "Slower: the pictures are encoded again. Else it starts at a key frame.", basic: true },
   container: { label: "Format", empty: "as the source" },
+  model: { label: "Model", hint: "A name such as tiny.en or small; it must be on the server.", empty: "the server's default" },
+  language: { label: "Language", hint: "Two letters, such as en or de.", empty: "detected", basic: true },
+  task: { label: "Write", basic: true, choices: { transcribe: "As spoken", translate: "In English" } },
+  format: {
+    label: "Format", basic: true,
+    choices: { json: "JSON", text: "Text", srt: "SRT subtitles", vtt: "WebVTT subtitles", verbose_json: "JSON, with times" },
+  },
+  prompt: { label: "Prompt", hint: "Taken to stand before the first word: names, spelling, style.", empty: "none" },
+  hotwords: { label: "Hot words", hint: "Words to expect anywhere.", empty: "none" },
+  temperature: { label: "Temperature", hint: "0 searches for the likeliest words; 1 draws freely." },
+  beam_size: { label: "Beam size", hint: "Alternatives that the search keeps." },
+  batch_size: { label: "Batch size", hint: "Windows of 30 s at once.", empty: "by the model" },
+  words: { label: "Times of words", hint: "In JSON, with times." },
+  track: { label: "Sound track", hint: "Counted from 0.", empty: "the default one" },
+  vad_filter: { label: "Only where there is voice" },
 };
-const NAMES = { gif: "GIF", clip: "Clip", info: "Info" };
+const NAMES = { gif: "GIF", clip: "Clip", info: "Info", transcribe: "Transcript" };
 const SUFFIX_UNITS = { _s: "s", _px: "px", _fps: "fps", _bytes: "bytes" };
 
 export const operationLabel = (name) => NAMES[name] ?? words(name);

@@ -13,6 +13,8 @@ const STATES = {
   cancelled: "Cancelled",
   quarantined: "Given up",
 };
+// Characters of the newest text that are shown while a transcript is written.
+const LIVE_CHARS = 4000;
 const RETRIABLE = new Set(["failed", "cancelled", "quarantined"]);
 
 export const isFinal = (job) => job.status !== "pending" && job.status !== "running";
@@ -40,7 +42,8 @@ export class JobCard {
     this.meta = h("p", { class: "quiet meta" });
     this.bar = h("progress", { max: 1, "aria-labelledby": id });
     this.words = h("p", { class: "quiet" });
-    this.live = h("div", { class: "live" }, this.bar, this.words);
+    this.text = h("p", { class: "transcript", hidden: true, tabindex: "0", "aria-labelledby": id });
+    this.live = h("div", { class: "live" }, this.bar, this.words, this.text);
     this.fault = h("p", { class: "fault", hidden: true });
     this.body = h("div", { class: "body", id: `${id}-body` });
     this.more = h("button", { type: "button", class: "plain", "aria-controls": this.body.id, click: () => this.toggle() });
@@ -61,6 +64,15 @@ export class JobCard {
 
   progress(progress) {
     this.update({ ...this.job, progress });
+  }
+
+  /** Show a piece of text as soon as it is written; a try that starts anew begins with segment 0 again. */
+  partial({ segment }) {
+    if (typeof segment?.text !== "string") return;
+    const follows = this.text.scrollTop + this.text.clientHeight >= this.text.scrollHeight - 4;
+    this.text.textContent = ((segment.id === 0 ? "" : this.text.textContent) + segment.text).slice(-LIVE_CHARS);
+    this.text.hidden = false;
+    if (follows) this.text.scrollTop = this.text.scrollHeight;
   }
 
   /** Say how long ago it was, as time goes by. */

@@ -155,6 +155,7 @@ export class JobList {
       const card = this.#cards.get(id);
       if (card?.job.status === "running") card.progress(JSON.parse(event.data));
     });
+    source.addEventListener("partial", (event) => this.#cards.get(id)?.partial(JSON.parse(event.data)));
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) this.#refused.set(id, Date.now() + RETRY_STREAM_MS);
       if (source.readyState === EventSource.CLOSED) this.#close(id);

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { bytes, seconds, words } from "./format.js";
 import { operationLabel } from "./form.js";
 
-const HIDDEN = new Set(["output", "streams", "tags", "warnings", "complete"]);
+const HIDDEN = new Set(["output", "streams", "tags", "warnings", "complete", "text", "text_is_whole"]);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function quantity(name, value) {
@@ -64,12 +64,19 @@ function player(job) {
   return [video, note];
 }
 
+function transcript({ result }) {
+  const text = result.text || "Nobody speaks in it.";
+  const cut = result.text_is_whole === false && h("p", { class: "quiet" }, "This is the beginning; the file holds all of it.");
+  return [h("p", { class: "transcript", tabindex: "0", "aria-label": "What is said" }, text), cut].filter(Boolean);
+}
+
 /** The elements that show a job's result. */
 export function resultOf(job) {
   if (job.status !== "succeeded" || !job.result) return [];
   const shown = [];
   if (job.result_url && job.operation === "gif") shown.push(picture(job));
   else if (job.result_url && job.operation === "clip") shown.push(...player(job));
+  if (typeof job.result.text === "string") shown.push(...transcript(job));
   if (!job.result_url && job.result.output) shown.push(h("p", { class: "quiet" }, "The file itself is not kept any more."));
   if (job.result.complete === false) shown.push(h("p", { class: "caution" }, "The time was up before the end: this is the part that was done."));
   return [h("div", { class: "shown" }, shown), h("div", { class: "facts" }, facts(job))];
