@@ -13,7 +13,7 @@ from tightship.core.verdict import Kind, Verdict, verdict
 from tightship.leaks.gauge import MALLOC_FREE, MAPPED
 from tightship.leaks.metric import METRICS, Metric
 from tightship.leaks.report import Finding, Series
-from tightship.leaks.schedule import ENOUGH_STEPS, FEWEST_STEPS
+from tightship.leaks.schedule import ENOUGH_STEPS, FEWEST_STEPS, USUAL_BUDGET_S
 
 #: Verdicts that a trial may take on its way: each has a chance to be wrong. Few trials need the last one.
 VERDICTS_ON_THE_WAY = 5
@@ -33,6 +33,8 @@ REHEARSED_LOOKS = (12, 48, 120, 200)
 ACCELERATING = 1.2
 #: Targets that a slope must be above to be believed for its speeding up alone: what drifts by a unit or two may not.
 STEEP = 10.0
+#: Steps below which, in a budget that was cut short, slow growth of memory may be a cache that has begun to fill.
+DOUBTED_STEPS = 313
 #: Samples that each eighth of the steps needs to tell that.
 SAMPLES_A_PART = 3
 #: Share of growth in resident memory that must be newly mapped, and not be malloc's free memory, to be believed.
@@ -73,6 +75,7 @@ def judge(
     floor: Callable[[str], float],
     confidence: float,
     is_final: bool,
+    budget_s: float = USUAL_BUDGET_S,
 ) -> tuple[Series, ...]:
     """Judge every metric, so that all of them together raise a false alarm no more often than asked.
 
@@ -81,12 +84,27 @@ def judge(
         floor: Growth per step that does not matter, by metric.
         confidence: That no metric of a clean step is called growing in the whole trial.
         is_final: No more steps will be run: what could be hidden may then be larger.
+        budget_s: Seconds that the trial may take.
     """
     watched = [track for name, track in tracks.items() if name in METRICS]
     moving = sum(not _is_level(track.points) for track in watched)
     share = (1 - confidence) / max(1, moving * (1 if is_final else VERDICTS_ON_THE_WAY))
     series = tuple(_series(track, floor(track.metric), 1 - share, is_final) for track in watched)
-    return tuple(_witnessed(each, tracks, series) if each.metric == "rss" else each for each in series)
+    series = tuple(_witnessed(each, tracks, series) if each.metric == "rss" else each for each in series)
+    if budget_s >= USUAL_BUDGET_S:
+        return series
+    return tuple(_doubted(each, tracks[each.metric].points) for each in series)
+
+
+def _doubted(series: Series, points: Points) -> Series:
+    """Take back slow growth over few steps where the budget was cut short: with the usual one it may have faded."""
+    metric = METRICS[series.metric]
+    steps = points[-1][0] if points else 0.0
+    is_sure = metric.exact or steps >= DOUBTED_STEPS or series.slope >= STEEP * metric.target
+    if series.verdict is not Kind.GROWING or is_sure:
+        return series
+    reason = f"May be a cache that fills; {steps:,.0f} steps are few, and a larger budget tells: {series.reason}"
+    return replace(series, verdict=Kind.UNDECIDED, reason=reason)
 
 
 @cache

@@ -136,7 +136,10 @@ class Run:
 
     def _judged(self, *, is_final: bool) -> tuple[Series, ...]:
         tracks = {name: track for name, track in self.record.tracks().items() if self._config.watches(name)}
-        return judge(tracks, floor=self._config.floor, confidence=self._config.confidence, is_final=is_final)
+        config = self._config
+        return judge(
+            tracks, floor=config.floor, confidence=config.confidence, is_final=is_final, budget_s=config.budget_s
+        )
 
     def _rounded_off(self, series: tuple[Series, ...]) -> tuple[Series, ...]:
         """Say of the other series what can be said, since no more steps will follow."""

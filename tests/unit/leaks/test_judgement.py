@@ -24,12 +24,15 @@ def track(metric: str, value: Callable[[float], float], steps: int = 2000, looks
     return Track(metric, points, (0.0,) * len(points))
 
 
-def judged(*tracks: Track, is_final: bool = False, confidence: float = 0.99) -> dict[str, Series]:
+def judged(
+    *tracks: Track, is_final: bool = False, confidence: float = 0.99, budget_s: float = 20.0
+) -> dict[str, Series]:
     series = judge(
         {each.metric: each for each in tracks},
         floor=lambda name: METRICS[name].floor,
         confidence=confidence,
         is_final=is_final,
+        budget_s=budget_s,
     )
     return {each.metric: each for each in series}
 
@@ -64,6 +67,16 @@ def test_growth_that_speeds_up_is_growing() -> None:
     """Its curve is no noise."""
     found = judged(track("python_blocks", lambda step: step**2 / 100))["python_blocks"]
     assert (found.verdict, found.reason.partition(":")[0]) == (Kind.GROWING, "Grows ever faster")
+
+
+def test_slow_growth_over_few_steps_is_doubted_where_the_budget_was_cut_short() -> None:
+    """It may be a cache that fills; descriptors, and what grows fast, are no matter of doubt."""
+    slow = track("python_blocks", lambda step: step, steps=200)
+    assert judged(slow)["python_blocks"].verdict is Kind.GROWING
+    doubted = judged(slow, budget_s=2.0)["python_blocks"]
+    assert (doubted.verdict, "larger budget" in doubted.reason) == (Kind.UNDECIDED, True)
+    for sure in (track("python_blocks", lambda step: 20 * step, steps=200), track("fds", lambda step: step, steps=200)):
+        assert judged(sure, budget_s=2.0)[sure.metric].verdict is Kind.GROWING
 
 
 def test_growth_that_slows_down_is_not() -> None:
