@@ -8,6 +8,8 @@ SECONDS ?= 120
 PORT ?= 8080
 # Real media that is not part of the repository.
 DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
+# Tests that are trials for leaks.
+TRIALS := tests/acceptance/test_leaks_cli.py tests/integration/test_pytest_plugin.py
 # A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
 FOR_USE := $(VENV)/.ready-for-use
 FOR_TEST := $(VENV)/.ready-for-test
@@ -32,7 +34,10 @@ run: $(FOR_USE) ## Make a GIF of a sample video, out/sample.gif, then serve the 
 
 test: check ## Run every check and every test
 	@sh scripts/browser.sh
-	$(BIN)/pytest
+	@# What only computes shares the cores, processes have them for themselves, and trials want a small process of their own.
+	$(BIN)/pytest -n 2 tests/unit tests/contract --ignore tests/unit/leaks
+	$(BIN)/pytest tests/acceptance tests/docs tests/integration tests/process $(TRIALS:%=--ignore %)
+	$(BIN)/pytest tests/unit/leaks $(TRIALS)
 
 check: $(FOR_TEST) ## Lint, format, types, import order: no tests
 	$(BIN)/ruff check .
