@@ -34,9 +34,9 @@ run: $(FOR_USE) ## Make a GIF of a sample video, out/sample.gif, then serve the 
 
 test: check ## Run every check and every test
 	@sh scripts/browser.sh
-	@# What only computes shares the cores, processes have them for themselves, and trials want a small process of their own.
-	$(BIN)/pytest -n 2 tests/unit tests/contract --ignore tests/unit/leaks
-	$(BIN)/pytest tests/acceptance tests/docs tests/integration tests/process $(TRIALS:%=--ignore %)
+	@# Most share the cores; pages and killed processes have them for themselves; trials want a small process of their own.
+	$(BIN)/pytest -n 2 tests/acceptance tests/contract tests/docs tests/unit --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
+	$(BIN)/pytest tests/integration tests/process $(TRIALS:%=--ignore %)
 	$(BIN)/pytest tests/unit/leaks $(TRIALS)
 
 check: $(FOR_TEST) ## Lint, format, types, import order: no tests
