@@ -1,7 +1,7 @@
 """Landmarkers of MediaPipe.
 
 Suspected: MediaPipe itself. True: a landmarker that is kept keeps its model (65 MB), four threads and a descriptor;
-one that is closed gives them back but for some hundred bytes, and one that is shared never takes more. (What filled
+one that is closed gives them back, and one that is shared never takes more. (What filled
 servers that served poses was their own lists of frames.)
 Cure: one landmarker for the whole program; `with` where each job must have its own.
 """
