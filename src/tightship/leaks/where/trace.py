@@ -21,6 +21,10 @@ LineEnded = Callable[[FrameType, int], None]
 #: Told of an audit event, its arguments and the frame that raised it.
 Audited = Callable[[str, tuple[Any, ...], FrameType], None]
 
+#: Seconds that a thread waits for another to finish telling. No longer: what is told may wait for a lock of the traced
+#: program, whose owner may be the one that waits here.
+TELLING_S = 1.0
+
 #: An audit hook can never be removed, so there is one for all and it looks here.
 _listeners: list[tuple[frozenset[str], int, Audited]] = []
 _installed: list[bool] = []
@@ -30,7 +34,10 @@ _hearing = threading.local()
 
 @contextmanager
 def tracing(ended: LineEnded, until: Callable[[], bool]) -> Iterator[None]:
-    """Call `ended` after each line of this thread and of threads started meanwhile, until `until()` is true."""
+    """Call `ended` after each line of this thread and of threads started meanwhile, until `until()` is true.
+
+    It is called in one thread at a time, and not after this has ended: what it reads from may be closed then.
+    """
     tracer = _Tracer(ended, until)
     before, before_threads = sys.gettrace(), threading.gettrace()
     threading.settrace(tracer.on_call)
@@ -38,7 +45,7 @@ def tracing(ended: LineEnded, until: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
-        tracer.off = True
+        tracer.close()
         sys.settrace(before)
         threading.settrace(before_threads)
 
@@ -49,13 +56,21 @@ class _Tracer:
         self.until = until
         self.off = False
         self.pid = os.getpid()
+        # A finalizer that runs while this thread tells may have lines of its own.
+        self._telling = threading.RLock()
+
+    def close(self) -> None:
+        """Tell nothing more; another thread may be at it just now."""
+        self.off = True
+        if self._telling.acquire(timeout=TELLING_S):
+            self._telling.release()
 
     def on_call(self, frame: FrameType, _event: str, _argument: object) -> Any:
         if self._stopped(frame):
             return None
         caller = frame.f_back
         if caller is not None and not is_own(caller.f_code.co_filename):
-            self.ended(caller, caller.f_lineno)
+            self._tell(caller, caller.f_lineno)
         return None if is_own(frame.f_code.co_filename) else self._follow(frame.f_lineno)
 
     def _follow(self, line: int) -> Any:
@@ -66,11 +81,19 @@ class _Tracer:
             if self._stopped(frame):
                 return None
             if event != "exception":
-                self.ended(frame, line)
+                self._tell(frame, line)
             line = frame.f_lineno
             return on_event
 
         return on_event
+
+    def _tell(self, frame: FrameType, line: int) -> None:
+        if self._telling.acquire(timeout=TELLING_S):
+            try:
+                if not self.off:
+                    self.ended(frame, line)
+            finally:
+                self._telling.release()
 
     def _stopped(self, frame: FrameType) -> bool:
         # A forked child inherits the trace function; it is none of its business.

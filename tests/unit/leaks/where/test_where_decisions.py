@@ -175,6 +175,32 @@ def test_tracing_ends_when_the_time_is_over() -> None:
     assert len(seen) == 10
 
 
+def test_a_thread_that_is_telling_is_waited_for() -> None:
+    """What is told reads a gauge, and that is closed when tracing is over."""
+    inside, told_while_open = threading.Event(), []
+    is_open = True
+
+    def ended(frame: FrameType, line: int) -> None:
+        if frame.f_code.co_name == "stray":
+            inside.set()
+            threading.Event().wait(0.05)
+            told_while_open.append(is_open)
+
+    def stray() -> None:
+        len("a line")
+        len("another")
+
+    thread = threading.Thread(target=stray)
+    with tracing(ended, lambda: False):
+        thread.start()
+        assert inside.wait(10)
+    is_open = False
+    thread.join()
+
+    assert told_while_open
+    assert all(told_while_open)
+
+
 def test_nothing_is_heard_after_listening() -> None:
     """The audit hook stays for ever, but does nothing; threads start as before."""
     heard: list[object] = []
