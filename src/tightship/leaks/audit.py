@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,9 @@ class _Hook:
     """Python has no way to take an audit hook off again, so it is there once, and outside a trial does nothing."""
 
     def __init__(self) -> None:
-        self.listeners: dict[str, tuple[Listener, ...]] = {}
+        #: Replaced and never changed: whoever hears an event in another thread reads it without a lock.
+        self._listeners: dict[str, tuple[Listener, ...]] = {}
+        self._changing = threading.Lock()
         self._is_installed = False
 
     def install(self) -> None:
@@ -22,8 +25,23 @@ class _Hook:
             sys.addaudithook(self._hear)
             self._is_installed = True
 
+    def add(self, events: Collection[str], listener: Listener) -> None:
+        with self._changing:
+            now = self._listeners
+            self._listeners = {**now, **{event: (*now.get(event, ()), listener) for event in events}}
+
+    def remove(self, events: Collection[str], listener: Listener) -> None:
+        """Take one off and leave the others, in whatever order their blocks end."""
+        with self._changing:
+            now = dict(self._listeners)
+            for event in events:
+                now[event] = tuple(other for other in now[event] if other is not listener)
+                if not now[event]:
+                    del now[event]
+            self._listeners = now
+
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        listeners = self.listeners.get(event)
+        listeners = self._listeners.get(event)
         if listeners is not None:
             for listener in listeners:
                 listener(event, arguments)
@@ -36,9 +54,8 @@ _hook = _Hook()
 def hearing(events: Collection[str], listener: Listener) -> Iterator[None]:
     """Call `listener` with each of the events inside the block; it runs in the middle of them and must not raise."""
     _hook.install()
-    before = _hook.listeners
-    _hook.listeners = {**before, **{event: (*before.get(event, ()), listener) for event in events}}
+    _hook.add(events, listener)
     try:
         yield
     finally:
-        _hook.listeners = before
+        _hook.remove(events, listener)

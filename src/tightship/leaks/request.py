@@ -6,6 +6,7 @@ import http.client
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -110,8 +111,14 @@ def server_of(url: str) -> int:
 
 def _oldest(pids: set[int]) -> int:
     """Return the process that is no child of the others; workers share the socket of whoever started them."""
-    processes = [psutil.Process(pid) for pid in pids]
-    roots = [process for process in processes if not pids & {parent.pid for parent in process.parents()}]
+    roots = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):  # workers come and go
+            process = psutil.Process(pid)
+            if not pids & {parent.pid for parent in process.parents()}:
+                roots.append(process)
+    if not roots:
+        raise StepNotFound("the server has just ended")
     if len(roots) > 1:
         listed = ", ".join(str(root.pid) for root in sorted(roots, key=lambda root: root.pid))
         raise StepNotFound(f"several servers listen there: {listed}; choose one with --pid")

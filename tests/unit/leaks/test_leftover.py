@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
+from tightship.core import procfs
 from tightship.leaks.leftover import leftovers_ended
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -37,9 +37,11 @@ def test_an_orphan_is_ended_as_well() -> None:
     command = f"{sys.executable} -c 'import time; time.sleep(600)' >/dev/null 2>&1 & echo $!"
     with leftovers_ended():
         said = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True).stdout
-        orphan = psutil.Process(int(said))
+        orphan = int(said)
+        started = procfs.start_time(orphan)
 
-    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert started is not None
+    assert not procfs.is_running(orphan, started)
 
 
 def test_they_are_ended_when_the_block_fails() -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import psutil
 import pytest
 
 from tightship.leaks.fault import StepFailed, StepNotFound
@@ -84,6 +85,19 @@ def test_no_answer_is_a_failed_step() -> None:
 def test_process_of_a_server_is_found_by_its_port(server: Server) -> None:
     """Whoever listens there is watched."""
     assert server_of(f"{server.url}/health") == os.getpid()
+
+
+def test_a_worker_that_has_just_ended_is_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers come and go while one looks; the server itself is found all the same, unless it went as well."""
+    port = int(server.url.rpartition(":")[2])
+    (own,) = [each for each in psutil.net_connections("tcp") if each.status == "LISTEN" and each.laddr.port == port]
+    listening = [own, own._replace(pid=2**22 + 1)]
+    monkeypatch.setattr(psutil, "net_connections", lambda kind: listening)
+
+    assert server_of(f"{server.url}/health") == os.getpid()
+    del listening[0]
+    with pytest.raises(StepNotFound, match="has just ended"):
+        server_of(f"{server.url}/health")
 
 
 def test_port_without_a_server_is_told() -> None:

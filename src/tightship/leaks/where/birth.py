@@ -103,7 +103,8 @@ class Nursery:
             told = {thread.native_id: self._told.get(id(thread)) for thread in threading.enumerate()}
             births = {key: told.get(int(str(key))) or birth for key, birth in births.items()}
         elif isinstance(self.table, TemporaryFiles):
-            told_paths = {path: birth for path, birth in self._told.items() if self.table.identity(path)}
+            # An event may still be on its way in another thread.
+            told_paths = {path: birth for path, birth in self._told.copy().items() if self.table.identity(path)}
             # Others, too, put files into the folder; nobody else raises audit events here.
             births = told_paths or {key: birth for key, birth in births.items() if birth.stack}
         for key, birth in births.items():

@@ -47,7 +47,7 @@ class Ledger:
 
     def clear(self) -> None:
         """Set every account to zero; the accounts stay, so that they need no memory later."""
-        for stack in self.net:
+        for stack in list(self.net):  # another thread may be booking
             self.net[stack] = 0
         self._last = self._gauge()
 
@@ -70,7 +70,7 @@ def find_flow(rerun: Rerun, gauge: Callable[[], int], what: str, slope: float, s
         steps = rerun.run(random.Random(seed).randint(MOST_STEPS // 2, MOST_STEPS))
     if not steps:
         return ()
-    rates = {stack: net / steps for stack, net in ledger.net.items()}
+    rates = {stack: net / steps for stack, net in ledger.net.copy().items()}
     if sum(rates.values()) < MIN_SHARE * slope:
         return ()
     found = sorted(keepers(rates), key=lambda entry: -entry[1])

@@ -153,7 +153,7 @@ def _called(way: Sequence[object], index: int) -> tuple[str, int]:
 
 def _in_namespace(held: object, holder: object, above: object, beyond: object) -> tuple[str, int]:
     assert isinstance(holder, dict)
-    key = next((key for key, value in holder.items() if value is held), None)
+    key = next((key for key, value in list(holder.items()) if value is held), None)
     module = _module_of(holder)
     if module is not None:
         return f'"{key}" in module {module}', 2

@@ -54,7 +54,7 @@ def _newest(container: object) -> object:
             return next(reversed(container.values()))
         if type(container) is set:
             return next(iter(container))
-    except (IndexError, StopIteration):
+    except (IndexError, StopIteration, RuntimeError):  # the last: another thread changed it just then
         pass
     return None
 

@@ -92,6 +92,10 @@ class _Tracer:
             try:
                 if not self.off:
                     self.ended(frame, line)
+            except Exception:
+                # Closed in the middle of it, as nobody waits for ever: the traced program must not hear of that.
+                if not self.off:
+                    raise
             finally:
                 self._telling.release()
 

@@ -12,7 +12,7 @@ from types import FrameType
 
 import pytest
 
-from tightship.leaks.where import holder, stack
+from tightship.leaks.where import holder, stack, trace
 from tightship.leaks.where.block import Growth, Held, Look, explained, growing, share_of
 from tightship.leaks.where.flow import accounting, keepers
 from tightship.leaks.where.rerun import Rerun, limit, steps_that_show
@@ -175,8 +175,9 @@ def test_tracing_ends_when_the_time_is_over() -> None:
     assert len(seen) == 10
 
 
-def test_a_thread_that_is_telling_is_waited_for() -> None:
+def test_a_thread_that_is_telling_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told reads a gauge, and that is closed when tracing is over."""
+    monkeypatch.setattr(trace, "TELLING_S", 30.0)  # a busy machine may hold a thread up for seconds
     inside, told_while_open = threading.Event(), []
     is_open = True
 

@@ -46,7 +46,7 @@ def kept() -> Iterator[list[object]]:
     gc.collect()
 
 
-def where(step: Callable[[], object], series: Series, budget_s: float = 5.0) -> Origin:
+def where(step: Callable[[], object], series: Series, budget_s: float = 20.0) -> Origin:
     return locate(lambda: void(step), [series], budget_s=budget_s, seed=1)[series.metric][0]
 
 
@@ -262,7 +262,7 @@ def test_a_failing_step_keeps_what_is_known(kept: list[object], series: MakeSeri
         if next(steps) == 4:
             raise ValueError
 
-    found = locate(step, [series("fds"), series("threads")], budget_s=5, seed=1)
+    found = locate(step, [series("fds"), series("threads")], budget_s=20, seed=1)
 
     assert found["fds"][0].line == line_of("until it fails")
     assert next(steps) == 5

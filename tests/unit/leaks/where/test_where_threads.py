@@ -1,0 +1,86 @@
+"""Other threads of the traced program go on while the search looks: neither disturbs the other."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from tightship.leaks.where import trace
+from tightship.leaks.where.birth import Nursery
+from tightship.leaks.where.flow import Ledger
+from tightship.leaks.where.stack import Stack
+from tightship.leaks.where.table import TemporaryFiles
+
+A, B, LATE = ((("/app/a.py", 1, "main"),), (("/app/b.py", 2, "work"),), (("/app/c.py", 3, "late"),))
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_thread_that_tells_too_long_hears_nothing_of_it(monkeypatch: pytest.MonkeyPatch, is_closed: bool) -> None:
+    """It is not waited for without end: its gauge is closed then, and the program is not told; other errors it is."""
+    monkeypatch.setattr(trace, "TELLING_S", 0.01)
+    inside, closed = threading.Event(), threading.Event()
+    heard: list[type[BaseException]] = []
+
+    def ended(frame: FrameType, _: int) -> None:
+        if frame.f_code.co_name == "work":
+            inside.set()
+            assert not is_closed or closed.wait(30)
+            raise OSError("the gauge is closed")
+
+    def work() -> None:
+        len("a line")
+
+    def stray() -> None:
+        try:
+            work()
+        except OSError as error:
+            heard.append(type(error))
+
+    thread = threading.Thread(target=stray)
+    with trace.tracing(ended, lambda: False):
+        thread.start()
+        assert inside.wait(30)
+        if not is_closed:
+            thread.join(30)
+    closed.set()
+    thread.join(30)
+
+    assert heard == ([] if is_closed else [OSError])
+
+
+class Busy(dict[Stack, int]):
+    """Accounts that another thread adds to whenever one is set."""
+
+    def __setitem__(self, stack: Stack, net: int) -> None:
+        super().__setitem__(stack, net)
+        super().setdefault(LATE, 7)
+
+
+def test_accounts_are_cleared_while_another_thread_books() -> None:
+    """What comes in meanwhile stays."""
+    ledger = Ledger(lambda: 0)
+    ledger.net = Busy({A: 1, B: 2})  # type: ignore[assignment]
+
+    ledger.clear()
+
+    assert ledger.net == {A: 0, B: 0, LATE: 7}
+
+
+def test_a_file_that_is_told_of_late_does_not_disturb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread makes one while those that are there are looked through."""
+    nursery = Nursery(TemporaryFiles())
+    told: Callable[[str], None] = lambda path: nursery.audited("os.mkdir", (path, 0, -1), sys._getframe())  # noqa: E731
+
+    def identity(_: object) -> str:
+        told(f"/tmp/late-{len(nursery._told)}")
+        return ""
+
+    told("/tmp/never-there")
+    monkeypatch.setattr(nursery.table, "identity", identity)
+
+    assert list(nursery.survivors()) == []
+    assert len(nursery._told) == 2
