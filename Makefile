@@ -8,6 +8,8 @@ SECONDS ?= 120
 PORT ?= 8080
 # Real media that is not part of the repository.
 DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
+# Two processes; who is done takes tests from the other, so that most files stay in one and start their server once.
+SHARED := -n 2 --dist worksteal
 # Tests that are trials for leaks.
 TRIALS := tests/acceptance/test_leaks_cli.py tests/integration/test_pytest_plugin.py
 # A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
@@ -34,10 +36,10 @@ run: $(FOR_USE) ## Make a GIF of a sample video, out/sample.gif, then serve the 
 
 test: check ## Run every check and every test
 	@sh scripts/browser.sh
-	@# Most share the cores; pages and killed processes have them for themselves; trials want a small process of their own.
-	$(BIN)/pytest -n 2 tests/acceptance tests/contract tests/docs tests/unit --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
-	$(BIN)/pytest tests/integration tests/process $(TRIALS:%=--ignore %)
-	$(BIN)/pytest tests/unit/leaks $(TRIALS)
+	@# Most share the cores; what is marked as alone has them for itself; trials want small processes of their own.
+	$(BIN)/pytest $(SHARED) -m 'not alone' tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
+	$(BIN)/pytest -m alone tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
+	$(BIN)/pytest $(SHARED) tests/unit/leaks $(TRIALS)
 
 check: $(FOR_TEST) ## Lint, format, types, import order: no tests
 	$(BIN)/ruff check .

@@ -39,9 +39,9 @@ def tiny_en() -> Path:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object], str], None]:
-    """Wait until a condition holds, for at most half a minute."""
+    """Wait until a condition holds, for at most a minute."""
 
-    def wait(condition: Callable[[], object], what: str, limit_s: float = 30.0) -> None:
+    def wait(condition: Callable[[], object], what: str, limit_s: float = 60.0) -> None:
         give_up_at_s = time.monotonic() + limit_s
         pause = threading.Event()
         while not condition():

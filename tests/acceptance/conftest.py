@@ -58,7 +58,7 @@ def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
         assert "Traceback" not in done.stderr

@@ -71,7 +71,7 @@ class Server:
 
     def connect(self) -> socket.socket:
         """Return a bare connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
 
 Serve = Callable[..., Server]
@@ -85,7 +85,7 @@ def running(
     with doomed(home, http, store) as server:
         yield server
         server.process.terminate()
-        _, errors = server.process.communicate(timeout=30)
+        _, errors = server.process.communicate(timeout=60)
         assert server.process.returncode == 0, errors
         assert "Traceback" not in errors, errors
 
@@ -107,7 +107,7 @@ def doomed(
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         assert address, process.stderr.read() if process.stderr else ""
-        with httpx.Client(base_url=address, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
             yield Server(process, home, address, client)
     finally:
         process.kill()

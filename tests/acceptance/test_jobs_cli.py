@@ -122,7 +122,7 @@ def test_jobs_of_a_server_are_steered_by_url(cli: Cli, environment: dict[str, st
     """With --url the same commands ask the server."""
     with serving({**environment, "TIGHTSHIP_HOME": str(home / "of-the-server")}) as server:
         with Client(server.url) as client:
-            ended = client.wait(client.submit("info", video).id, timeout_s=30)
+            ended = client.wait(client.submit("info", video).id, timeout_s=60)
 
         listed = cli("jobs", "list", "--url", server.url, "--json").json()["jobs"]
         shown = cli("jobs", "show", ended.id, "--url", server.url)
@@ -148,7 +148,7 @@ def test_running_server_notices_a_cancellation_in_its_store(
         asked = cli("jobs", "cancel", sent.id)
 
         assert asked.code == 0
-        assert client.wait(sent.id, timeout_s=30).status == "cancelled"
+        assert client.wait(sent.id, timeout_s=60).status == "cancelled"
 
 
 @pytest.mark.parametrize(

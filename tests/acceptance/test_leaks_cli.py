@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import pytest
 
 from .conftest import PROGRAM, Cli, Ended
 
+#: Seconds that processes sleep which steps leave behind: numbers that no other run on this machine looks for.
+NAP, ORPHAN_NAP, CHILD_NAP = (f"{number}{os.getpid()}" for number in (611, 612, 613))
 #: Steps; every line that leaks carries the name of its metric.
-SOURCE = """\
+SOURCE = f"""\
 import os, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
@@ -39,7 +42,7 @@ def thread():
     threading.Thread(target=leave.wait, daemon=True).start()  # threads
 
 def file():
-    Path(tempfile.gettempdir(), f"left-{time.monotonic_ns()}").touch()  # temp_files
+    Path(tempfile.gettempdir(), f"left-{{time.monotonic_ns()}}").touch()  # temp_files
 
 def slow():
     time.sleep(0.2)
@@ -58,8 +61,8 @@ def forget(connection):
     Path("forgotten").write_text(str(len(connection)))
 
 def leaver():
-    os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "612")  # descendants
-    subprocess.run(["sh", "-c", "sleep 613 >/dev/null 2>&1 &"])
+    os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "{CHILD_NAP}")  # descendants
+    subprocess.run(["sh", "-c", "sleep {ORPHAN_NAP} >/dev/null 2>&1 &"])
 
 def fail():
     raise KeyError("a key")
@@ -266,7 +269,7 @@ def test_ctrl_c_exits_with_3(
         try:
             eventually((desk / "began").exists, "the step has begun")
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=60)
         finally:
             process.kill()
 
@@ -292,11 +295,11 @@ def test_command_that_leaves_files_is_growing(cli: Cli) -> None:
 
 def test_command_that_leaves_a_process_is_growing(cli: Cli) -> None:
     """An orphan is seen although its parent has gone, and is ended with the trial."""
-    done = cli("leaks", "run", "--json", "--", "sh", "-c", "sleep 611 & :")
+    done = cli("leaks", "run", "--json", "--", "sh", "-c", f"sleep {NAP} & :")
 
     assert done.code == 1, done.out
     assert series(done)["descendants"]["verdict"] == "growing"
-    assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "611"]]
+    assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", NAP]]
 
 
 def test_processes_that_a_function_leaves_are_ended_with_the_trial(cli: Cli) -> None:
@@ -306,14 +309,14 @@ def test_processes_that_a_function_leaves_are_ended_with_the_trial(cli: Cli) -> 
     assert done.code == 1, done.out + done.err
     assert series(done)["descendants"]["verdict"] == "growing"
     commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
-    assert not [command for command in commands if command in (["sleep", "612"], ["sleep", "613"])]
+    assert not [command for command in commands if command in (["sleep", CHILD_NAP], ["sleep", ORPHAN_NAP])]
 
 
 def test_process_is_watched_from_outside(cli: Cli, start: Callable[[str], tuple[int, str]]) -> None:
     """A process that runs need not be changed."""
     pid, _ = start(HOLDER)
 
-    done = cli("leaks", "pid", pid, "--json")
+    done = cli("leaks", "pid", pid, "--budget", "20 s", "--json")
 
     assert done.code == 1, done.out
     assert series(done)["fds"]["verdict"] == "growing"

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Videos to send: a short one, a long one, one that is broken off."""
     folder = tmp_path_factory.mktemp("videos")
     short = write_video(folder / "short.mp4", Video(seconds=2.0, audio="aac"))
-    write_video(folder / "long.mp4", Video(width=640, height=360, seconds=20.0))
+    write_video(folder / "long.mp4", Video(width=640, height=360, seconds=12.0))
     (folder / "broken.mp4").write_bytes(short.read_bytes()[:300])
     (folder / "letter.txt").write_text("Dear reader, this is no video. " * 20, encoding="ascii")
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +24,24 @@ def opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def shown(path: Path) -> list[tuple[float, np.ndarray]]:
-    """Return the time, from the file's start, and the grey picture of every frame; no error is forgiven."""
+def shown(path: Path, from_s: float = -math.inf, to_s: float = math.inf) -> list[tuple[float, np.ndarray]]:
+    """Return the time, from the file's start, and the grey picture of every frame; no error is forgiven.
+
+    Args:
+        path: The file; it is decoded from its beginning, whatever is asked for.
+        from_s: Frames before it are left out.
+        to_s: Neither are frames from here on there, nor anything behind them looked at.
+    """
+    found = []
     with av.open(str(path)) as container:
         start_s = (container.start_time or 0) / 1_000_000
-        return [
-            (round(frame.time - start_s, 6), frame.to_ndarray(format="gray")) for frame in container.decode(video=0)
-        ]
+        for frame in container.decode(video=0):
+            time_s = round(frame.time - start_s, 6)
+            if time_s >= to_s:
+                break
+            if time_s >= from_s:
+                found.append((time_s, frame.to_ndarray(format="gray")))
+    return found
 
 
 def numbers(path: Path) -> list[int]:

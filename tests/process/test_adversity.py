@@ -37,12 +37,14 @@ PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
 from tightship.core.procfs import is_running, start_time
+from tightship.pool import supervision
 from tightship.pool.config import PoolConfig
 from tightship.pool.deadline import Deadline
 from tightship.pool.pool import Pool
 from tightship.pool.task import Task
 home, further = Path(sys.argv[1]), sys.argv[2]
-def run(deed, limit_s=20, **options):
+supervision.CLOSE_S = 60.0  # a warden that does not hear of the end is not helped out before anybody sees it
+def run(deed, limit_s=60, **options):
     return pool.run(Task(deed, "adversary", {"deed": deed, **options}, Deadline(limit_s, limit_s, limit_s)))
 def slay(pid):
     os.kill(pid, signal.SIGKILL)
@@ -54,7 +56,7 @@ pid = run("nothing").unwrap()["pid"]
 {after}
 began_s = time.monotonic()
 pool.close()
-assert time.monotonic() - began_s < 2, "slow to close"
+assert time.monotonic() - began_s < 30, "slow to close"
 print("done")
 """
 
@@ -69,7 +71,7 @@ def program(home: Path, *, before: str = "", after: str = "") -> str:
     """Run `PROGRAM` and return what it wrote."""
     text = PROGRAM.replace("{before}", before).replace("{after}", after)
     done = subprocess.run(
-        [sys.executable, "-c", text, str(home), str(HERE)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", text, str(home), str(HERE)], capture_output=True, text=True, timeout=100, check=False
     )
     return f"{done.stdout}{done.stderr}" if done.returncode == 0 else f"ended with {done.returncode}: {done.stderr}"
 
@@ -148,7 +150,7 @@ def test_forged_message_ends_the_worker_at_once(pool: Pool, message: dict[str, A
 
     assert isinstance(outcome.error, WorkerDied)
     assert outcome.receipt.cause != "warden gone"
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 30  # and not the minute of its deadline
     assert pool.run(attack("nothing")).error is None
 
 

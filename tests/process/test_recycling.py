@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
+import pytest
+
 from tightship.core.governor import RecyclePolicy
+from tightship.pool.deadline import Deadline
+from tightship.pool.messages import Progress
+from tightship.pool.pool import Pool
+from tightship.pool.slot import Slot
 
 from .conftest import MakeTask, OpenPool
 
@@ -51,3 +60,75 @@ def test_end_of_a_process_has_its_receipt(open_pool: OpenPool, misdeed: MakeTask
     assert receipt.cpu_s is not None
     assert receipt.cpu_s > 0
     assert receipt.left_behind == ()
+
+
+def test_slots_of_a_session_are_let_go_of_together(open_pool: OpenPool, misdeed: MakeTask) -> None:
+    """Those of others stay; nothing is let go of that nobody has."""
+    pool = open_pool(slots=2)
+    tiny, base = misdeed("count", session="tiny"), misdeed("count", session="base")
+    for task in (tiny, base):
+        pool.run(task).unwrap()
+
+    assert [pool.vacate(lambda key: key == tiny.key) for _ in range(2)] == [1, 0]
+    assert [slot.key for slot in pool.slots()] == [base.key]
+
+
+def test_session_at_work_is_not_let_go_of(open_pool: OpenPool, misdeed: MakeTask) -> None:
+    """Not even its idle slots go: all or none."""
+    pool = open_pool(slots=2)
+    task = misdeed("work_until_told", session="tiny", deadline=Deadline(0.3, 60, 60))
+    told: list[object] = []
+
+    def on_event(event: object) -> None:
+        if isinstance(event, Progress):
+            told.append(pool.vacate(lambda key: key == task.key))
+
+    outcome = pool.run(task, on_event=on_event)
+
+    assert outcome.error is None
+    assert set(told) == {None}
+    assert pool.vacate(lambda key: key == task.key) == 1
+
+
+def test_session_is_not_opened_anew_before_the_old_one_is_gone(
+    open_pool: OpenPool, misdeed: MakeTask, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    """A model is not there twice because it was unloaded: who wants it next waits until it is gone."""
+    pool = open_pool(slots=2)
+    task = misdeed("count", session="tiny")
+    first = pool.run(task).unwrap()["pid"]
+    happened: list[str] = []
+    go_on = threading.Event()
+    close, start, is_leaving = Slot.close, Pool._start, Pool._is_leaving
+
+    def slow_close(slot: Slot, why: str) -> object:
+        go_on.wait(30.0)
+        happened.append("gone")
+        return close(slot, why)
+
+    def noted_start(pool: Pool, task: object) -> object:
+        happened.append("started")
+        return start(pool, task)  # type: ignore[arg-type]
+
+    def noted_look(pool: Pool, key: tuple[str, ...] | None) -> bool:
+        found = is_leaving(pool, key)
+        if found and "asked" not in happened:
+            happened.append("asked")
+        return found
+
+    monkeypatch.setattr(Slot, "close", slow_close)
+    monkeypatch.setattr(Pool, "_start", noted_start)
+    monkeypatch.setattr(Pool, "_is_leaving", noted_look)
+    letting_go = threading.Thread(target=pool.vacate, args=(lambda key: key == task.key,))
+    letting_go.start()
+    eventually(lambda: not pool.slots(), "it is leaving")
+    pids: list[int] = []
+    next_one = threading.Thread(target=lambda: pids.append(pool.run(task).unwrap()["pid"]))
+    next_one.start()
+    eventually(lambda: "asked" in happened, "the next one waits")
+    go_on.set()
+    for thread in (letting_go, next_one):
+        thread.join(30.0)
+
+    assert happened[:3] == ["asked", "gone", "started"]
+    assert pids[0] != first

@@ -82,7 +82,7 @@ def test_without_a_reset_an_old_record_is_not_taken_for_a_peak(watch, monkeypatc
     """The mark has not moved since the opening: only what was held at the ends is known."""
     monkeypatch.setattr(procfs.PeakReset, "available", property(lambda self: False))
     monkeypatch.setattr(procfs.PeakReset, "reset", lambda self: False)
-    monkeypatch.setattr(peak, "_mark_bytes", lambda: 1 << 40)
+    monkeypatch.setattr(peak, "_held_and_mark_bytes", lambda: (memory_bytes(), 1 << 40))
     assert watch().sample() - memory_bytes() < 20 * MIB
 
 
@@ -90,9 +90,9 @@ def test_without_a_reset_a_new_record_is_a_peak(watch, monkeypatch):
     """The mark has moved since the opening, so the record was set inside."""
     monkeypatch.setattr(procfs.PeakReset, "available", property(lambda self: False))
     monkeypatch.setattr(procfs.PeakReset, "reset", lambda self: False)
-    monkeypatch.setattr(peak, "_mark_bytes", lambda: 1 << 30)
+    monkeypatch.setattr(peak, "_held_and_mark_bytes", lambda: (memory_bytes(), 1 << 30))
     held = watch()
-    monkeypatch.setattr(peak, "_mark_bytes", lambda: 1 << 40)
+    monkeypatch.setattr(peak, "_held_and_mark_bytes", lambda: (memory_bytes(), 1 << 40))
     assert held.sample() >= 1 << 40
 
 
