@@ -87,7 +87,7 @@ def main() -> None:
 def _nothing(service: Service) -> float:
     began_s = time.perf_counter()
     job = service.store.submit(Request("nothing", {}, 0), reservation_bytes=2**20)
-    service.dispatcher.ring()
+    service.dispatcher.ring(job)
     assert service.dispatcher.wait(job.id, 60).status == "succeeded"
     return (time.perf_counter() - began_s) * 1000
 
@@ -117,7 +117,7 @@ def _send(service: Service, video: Path, copy: Path) -> str:
     shutil.copy(video, copy)
     with seat, service.store.blobs.put_file(copy) as blob:
         job = seat.commit(blob)
-    service.dispatcher.ring()
+    service.dispatcher.ring(job)
     return job.id
 
 

@@ -74,15 +74,17 @@ def memory_bytes() -> int:
 def _from_procfs(pid: int, tree: bool, scratch_bytes: int, exact: bool) -> Footprint:
     below = procfs.descendants(pid) if tree else []
     pids = [pid, *below]
+    memory = [procfs.memory_and_high_water_bytes(each) for each in pids]
+    times = [procfs.threads_and_cpu_s(each) for each in pids]
     return Footprint(
-        rss_bytes=sum(map(procfs.memory_bytes, pids)),
-        peak_bytes=sum(map(procfs.high_water_bytes, pids)),
+        rss_bytes=sum(held_bytes for held_bytes, _ in memory),
+        peak_bytes=sum(mark_bytes for _, mark_bytes in memory),
         fds=_sum_of_known(procfs.fds, pids),
-        threads=sum(map(procfs.threads, pids)),
+        threads=sum(threads for threads, _ in times),
         children=len(below),
         scratch_bytes=scratch_bytes,
         gpu_bytes=gpu_bytes(pids),
-        cpu_s=sum(map(procfs.cpu_s, pids)),
+        cpu_s=sum(cpu_s for _, cpu_s in times),
         pss_bytes=_sum_of_known(procfs.pss_bytes, pids) if exact else None,
     )
 

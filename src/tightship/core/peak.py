@@ -24,8 +24,7 @@ class PeakWatch:
         with _state.lock:
             _state.credit()
             _state.reset().reset()
-            self._mark_bytes = _mark_bytes()
-            self._own_bytes = memory_bytes()
+            self._own_bytes, self._mark_bytes = _held_and_mark_bytes()
             self._children = _children_marks()
             _state.watches.add(self)
 
@@ -73,7 +72,9 @@ class _State:
         return self._reset
 
     def credit(self) -> None:
-        mark_bytes, now_bytes = _mark_bytes(), memory_bytes()
+        if not self.watches:
+            return
+        now_bytes, mark_bytes = _held_and_mark_bytes()
         for watch in self.watches:
             watch.credit(mark_bytes, now_bytes)
 
@@ -84,8 +85,11 @@ class _State:
         self.__init__()  # type: ignore[misc]
 
 
-def _mark_bytes() -> int:
-    return procfs.high_water_bytes(os.getpid()) if procfs.available() else memory_bytes()
+def _held_and_mark_bytes() -> tuple[int, int]:
+    if procfs.available():
+        return procfs.memory_and_high_water_bytes(os.getpid())
+    held_bytes = memory_bytes()
+    return held_bytes, held_bytes
 
 
 def _children_marks() -> dict[int, int]:

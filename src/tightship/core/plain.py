@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
-from dataclasses import fields
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -17,42 +17,61 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
     Raises:
         ValueError: A field is missing, unknown or of another type than its annotation says.
     """
-    hints = _hints(kind)  # type: ignore[arg-type]  # mypy 2.4 takes classes for unhashable
+    known = _fields(kind)  # type: ignore[arg-type]  # mypy 2.4 takes classes for unhashable
+    given: dict[str, Any] = {}
     for name, value in data.items():
-        if name not in hints:
+        field = known.get(name)
+        if field is None:
             raise ValueError(f"{kind.__name__} has no field {name!r}")
-        if not _fits(value, hints[name]):
-            raise ValueError(f"{kind.__name__}.{name} is {type(value).__name__}, not {hints[name]}")
+        if not field.fits(value):
+            raise ValueError(f"{kind.__name__}.{name} is {type(value).__name__}, not {field.hint}")
+        given[name] = tuple(value) if field.is_tuple else value
     try:
-        return kind(**{name: _given(value, hints[name]) for name, value in data.items()})
+        return kind(**given)
     except TypeError as missing:
         raise ValueError(str(missing)) from None
 
 
+@dataclass(frozen=True)
+class _Field:
+    """What a field takes: its annotation, read once, because that takes ten times as long as looking at a value."""
+
+    hint: Any
+    fits: Callable[[Any], bool]
+    is_tuple: bool
+
+
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _fields(kind: Any) -> dict[str, _Field]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    found = {field.name: hints[field.name] for field in fields(kind)}
+    return {name: _Field(hint, _check(hint), get_origin(hint) is tuple) for name, hint in found.items()}
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _check(hint: Any) -> Callable[[Any], bool]:
+    """Return what tells whether a value is of the annotated type."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any or hint is object:
-        return True
+        return lambda _value: True
     if origin in (Union, types.UnionType):
-        return any(_fits(value, option) for option in arguments)
+        return partial(_is_one_of, tuple(map(_check, arguments)))
     if origin is Literal:
-        return value in arguments
+        return lambda value: value in arguments
     if origin in (list, tuple):
-        return isinstance(value, list | tuple) and all(_fits(item, arguments[0]) for item in value)
+        item = _check(arguments[0])
+        return lambda value: isinstance(value, list | tuple) and all(map(item, value))
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
+        item = _check(arguments[1])
+        return lambda value: isinstance(value, dict) and all(map(item, value.values()))
     if hint in (int, float):
+        kinds, limit = (int, 2**63) if hint is int else (int | float, 1e308)
         # A number that no machine counts with would only blow up later, where nobody expects it.
-        number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
-        return number and abs(value) < (2**63 if hint is int else 1e308)
-    return isinstance(value, hint)
+        return lambda value: isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < limit
+    return lambda value: isinstance(value, hint)
 
 
-def _given(value: Any, hint: Any) -> Any:
-    return tuple(value) if get_origin(hint) is tuple else value
+def _is_one_of(options: tuple[Callable[[Any], bool], ...], value: Any) -> bool:
+    for fits in options:  # noqa: SIM110 - a third of the time that `any` takes
+        if fits(value):
+            return True
+    return False

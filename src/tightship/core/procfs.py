@@ -13,13 +13,15 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 #: Read size: `status` and `stat` fit in one read, so that each is a consistent picture.
 _READ_BYTES = 8192
+#: Children of every kind, those that end without a SIGCHLD too (`__WALL`, which Python does not name).
+_WALL = 0x40000000
 #: What the kernel answers for a process that is gone, or goes while it is read.
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def available() -> bool:
     """Tell whether this system has the `/proc` that the readers need."""
-    return os.path.exists("/proc/self/status")  # noqa: PTH110 - this module's import is kept small
+    return _AVAILABLE
 
 
 def memory_bytes(pid: int) -> int:
@@ -27,7 +29,7 @@ def memory_bytes(pid: int) -> int:
 
     Memory shared between processes counts in each of them.
     """
-    return _memory_bytes(_read(f"/proc/{pid}/status"))
+    return _memory_bytes(_read(f"/proc/{pid}/status", at_once=True))
 
 
 def high_water_bytes(pid: int) -> int:
@@ -36,8 +38,14 @@ def high_water_bytes(pid: int) -> int:
     The kernel keeps the mark for all resident pages; the file pages resident now are taken off. The answer is exact as
     long as these did not change much since the peak, and it is never below `memory_bytes`.
     """
-    status = _read(f"/proc/{pid}/status")
-    return max(_size_bytes(status, b"\nVmHWM:") - _size_bytes(status, b"\nRssFile:"), _memory_bytes(status))
+    return memory_and_high_water_bytes(pid)[1]
+
+
+def memory_and_high_water_bytes(pid: int) -> tuple[int, int]:
+    """Return `memory_bytes` and `high_water_bytes` of one moment."""
+    status = _read(f"/proc/{pid}/status", at_once=True)
+    held_bytes = _memory_bytes(status)
+    return held_bytes, max(_size_bytes(status, b"\nVmHWM:") - _size_bytes(status, b"\nRssFile:"), held_bytes)
 
 
 def tree_memory_bytes(pid: int) -> int:
@@ -67,6 +75,8 @@ def is_running(pid: int, started: int | None) -> bool:
 
 def children(pid: int) -> list[int]:
     """Return the children of `pid`, zombies included."""
+    if pid == os.getpid() and not _has_children():
+        return []
     if not _HAS_CHILDREN_FILES:
         return [other for other in pids() if _field(other, 1) == pid]
     found: list[int] = []
@@ -126,14 +136,19 @@ def fds(pid: int) -> int | None:
 
 def threads(pid: int) -> int:
     """Return the number of native threads."""
-    fields = _stat(pid)
-    return int(fields[17]) if fields and fields[0] != b"Z" else 0
+    return threads_and_cpu_s(pid)[0]
 
 
 def cpu_s(pid: int) -> float:
     """Return CPU seconds, user and system, of `pid` and of the children it has waited for."""
+    return threads_and_cpu_s(pid)[1]
+
+
+def threads_and_cpu_s(pid: int) -> tuple[int, float]:
+    """Return `threads` and `cpu_s` of one moment."""
     fields = _stat(pid)
-    return sum(map(int, fields[11:15])) / TICKS_PER_S
+    alive = bool(fields) and fields[0] != b"Z"
+    return int(fields[17]) if alive else 0, sum(map(int, fields[11:15])) / TICKS_PER_S
 
 
 class PeakReset:
@@ -189,20 +204,32 @@ def _size_bytes(text: bytes, key: bytes) -> int:
     return int(text[start + len(key) : text.index(b" kB", start)]) * 1024 if start >= 0 else 0
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, *, at_once: bool = False) -> bytes:
+    """Return a file's content; `at_once` is for one that fits in one read, and saves the look for more."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except _GONE:
         return b""
     try:
-        text = b""
-        while chunk := os.read(fd, _READ_BYTES):
-            text += chunk
+        text = os.read(fd, _READ_BYTES)
+        while not at_once and (more := os.read(fd, _READ_BYTES)):
+            text += more
         return text
     except _GONE:
         return b""
     finally:
         os.close(fd)
+
+
+def _has_children() -> bool:
+    """Whether this process has any, of any of its threads; one call to the kernel instead of a list of each thread."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | _WALL)
+    except ChildProcessError:
+        return False
+    except OSError:  # a kernel that does not know `_WALL` here
+        return True
+    return True
 
 
 def _list(path: str) -> list[str]:
@@ -214,7 +241,7 @@ def _list(path: str) -> list[str]:
 
 def _stat(pid: int) -> list[bytes]:
     """Return the fields from the third (state) on; the second may hold spaces and parentheses of its own."""
-    _, _, fields = _read(f"/proc/{pid}/stat").rpartition(b")")
+    _, _, fields = _read(f"/proc/{pid}/stat", at_once=True).rpartition(b")")
     return fields.split()
 
 
@@ -223,5 +250,6 @@ def _field(pid: int, index: int) -> int | None:
     return int(fields[index]) if fields else None
 
 
+_AVAILABLE = os.path.exists("/proc/self/status")  # noqa: PTH110 - this module's import is kept small
 #: Some kernels and sandboxes have no `children` files; there, every process is asked for its parent.
 _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110 - as above

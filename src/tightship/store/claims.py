@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, or_, select, update
 
 from tightship.errors import ExceedsBudget, StaleClaim
 from tightship.store import events
@@ -29,7 +29,7 @@ _LOAD = select(
     func.count(case((_RUNNING, 1))).label("running"),
     func.count(case((_PROBING, 1))).label("probing"),
     func.coalesce(func.sum(case((_RUNNING, jobs.c.reservation_bytes))), 0).label("reserved_bytes"),
-).where(jobs.c.status.in_([Status.RUNNING, Status.PENDING]))
+).where(or_(_RUNNING, jobs.c.status == Status.PENDING))  # a list would be written into the statement each time
 _IN_LINE = (
     # What the decision needs, and what `end` does for a job that can never fit.
     select(*(jobs.c[name] for name in ("id", "operation", "reservation_bytes", "passes", "removal_requested")))

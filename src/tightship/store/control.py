@@ -68,6 +68,12 @@ def delete(tx: Transaction, job_id: str) -> bool:
     return True
 
 
+def attend(tx: Transaction, job_id: str) -> None:
+    """Say that somebody still waits for an attended job, for another lease; one that is gone is no fault."""
+    waited_for = update(jobs).where(jobs.c.id == job_id, jobs.c.attended.is_(True))
+    tx.connection.execute(waited_for.values(attended_until_s=tx.now_s + tx.config.lease_s))
+
+
 def _ask_to_stop(tx: Transaction, row: Row[Any], **values: Any) -> JobRecord:
     asked = update(jobs).where(jobs.c.id == row.id).values(cancel_requested=True, **values)
     return JobRecord.of(tx.connection.execute(asked.returning(*jobs.c)).one())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -34,9 +34,6 @@ class Database:
         self._engine = dialect.open_engine(path, busy_s)
         # SQLite's own lock is polled; threads of one process can take turns without.
         self._turn = threading.Lock()
-        self._readers = self._engine.execution_options(**dialect.READ)
-        self._writers = self._engine.execution_options(**dialect.WRITE)
-        self._promisers = self._engine.execution_options(**dialect.PROMISE)
         try:
             with _translating():
                 migrate(self._engine, busy_s)
@@ -51,7 +48,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the database and blocks nobody."""
-        with _translating(), self._readers.begin() as connection:
+        with _translating(), dialect.begin(self._engine, dialect.READ) as connection:
             yield connection
 
     @contextmanager
@@ -68,11 +65,11 @@ class Database:
             StoreBusy: Others wrote for longer than the limit.
             DiskFull: There is no space; nothing was written.
         """
-        engine: Engine = self._promisers if promise else self._writers
+        how = dialect.PROMISE if promise else dialect.WRITE
         if not self._turn.acquire(timeout=self._busy_s):
             raise StoreBusy("the database was in use by this process for too long")
         try:
-            with _translating(), engine.begin() as connection:
+            with _translating(), dialect.begin(self._engine, how) as connection:
                 yield connection, self.now_s(connection)
         finally:
             self._turn.release()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -16,12 +18,12 @@ from tightship.errors import DiskFull, StoreBusy, TightshipError
 NOW = "(julianday('now') - 2440587.5) * 86400.0"
 #: What the driver raises where SQLAlchemy does not stand between.
 DriverError = sqlite3.Error
-#: Execution options that say how a transaction begins.
-READ = {"tightship_begin": ("BEGIN",)}
+#: How a transaction begins that only reads.
+READ = ("BEGIN",)
 #: Survives the death of every process; a power cut may take the last of them, never half of one.
-WRITE = {"tightship_begin": ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")}
+WRITE = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
 #: Survives a power cut, with all that was written before: the log is synced at the commit.
-PROMISE = {"tightship_begin": ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")}
+PROMISE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
 
 #: Pages of log after which it is copied into the database: 4 MiB, so that reading stays quick and the log short.
 _CHECKPOINT_PAGES = 1000
@@ -35,7 +37,10 @@ _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", 
 
 
 def open_engine(path: Path, busy_s: float) -> Engine:
-    """Return an engine on the database file at `path`; connections open when they are needed."""
+    """Return an engine on the database file at `path`; connections open when they are needed.
+
+    Its transactions are those of `begin`.
+    """
     engine = create_engine(
         f"sqlite:///{path}",
         pool_size=_CONNECTIONS,
@@ -57,13 +62,18 @@ def open_engine(path: Path, busy_s: float) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    def begin(connection: Connection) -> None:
-        for statement in connection.get_execution_options().get("tightship_begin", ("BEGIN",)):
-            _driver(connection).execute(statement)
-
     event.listen(engine, "connect", connect)
-    event.listen(engine, "begin", begin)
     return engine
+
+
+@contextmanager
+def begin(engine: Engine, how: tuple[str, ...]) -> Iterator[Connection]:
+    """Open a transaction that begins with these statements; it is committed, or taken back after an error."""
+    # Not by a listener to SQLAlchemy's own begin: an engine with listeners asks for more of them at every statement.
+    with engine.begin() as connection:
+        for statement in how:
+            _driver(connection).execute(statement)
+        yield connection
 
 
 def prepare(connection: Connection) -> None:

@@ -48,7 +48,7 @@ def _migrate_once(engine: Engine) -> None:
             return
         connection.rollback()
         dialect.prepare(connection)
-    with engine.execution_options(**dialect.PROMISE).begin() as connection:
+    with dialect.begin(engine, dialect.PROMISE) as connection:
         found = revision(connection)
         if found != HEAD:
             _upgrade(connection, found)

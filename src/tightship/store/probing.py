@@ -18,6 +18,7 @@ from tightship.store.schema import jobs
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 from tightship.store.transition import UNHELD, end, wait_again
+from tightship.store.upload import Blob
 
 # Statements that every job needs are built once: building takes longer than running them.
 _OLDEST = (
@@ -73,6 +74,7 @@ def answer(
     result: Mapping[str, Any],
     receipt: Receipt,
     warnings: Sequence[Mapping[str, str]],
+    result_blob: Blob | None = None,
 ) -> JobRecord:
     """End a job of which the look at its input was all the work: the look was its attempt, and has its receipt.
 
@@ -81,7 +83,7 @@ def answer(
         OutputTooLarge: The result's data is too long.
     """
     row = held(tx, claim, Status.PENDING)
-    return finish(tx, start(tx, row.id, claim.owner, tx.now_s - receipt.wall_s), result, None, warnings, receipt)
+    return finish(tx, start(tx, row.id, claim.owner, tx.now_s - receipt.wall_s), result, result_blob, warnings, receipt)
 
 
 def refuse(tx: Transaction, claim: Claim, error: TightshipError, jitter: float) -> JobRecord:
