@@ -84,6 +84,12 @@ def _work_until_told(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any
     return {"done": done}
 
 
+def _boast(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    attempt.checkpoint(1e12, None, "s")
+    time.sleep(600)
+    return {}
+
+
 def _hog(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     """Take memory at `bytes_per_s` from C, touching every page."""
     libc = ctypes.CDLL(None)
@@ -191,6 +197,13 @@ def _ignore_cancel(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     attempt.checkpoint(1, None, "s")
     time.sleep(600)
     return {}
+
+
+def _litter(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Fill the attempt's folder, and do not listen."""
+    for number in range(50):
+        (attempt.scratch / f"{number}.bin").write_bytes(b"x" * 2**16)
+    return _ignore_cancel(attempt, options)
 
 
 def _babble(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:

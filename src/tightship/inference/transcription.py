@@ -13,6 +13,13 @@ from tightship.inference.windowing import RATE_HZ, Cutting, Window, windows
 Progress = Callable[[float], bool]
 #: How sure a language must be on its first window; else the whole first batch is asked.
 _SURE = 0.5
+#: Seconds of voice behind a window's last word from which the model is taken to have ended early, as it does where
+#: another speaker goes on after a pause. Measured: 0.45 s at most behind what is whole, 2.6 s at least behind the rest.
+_LEFT_OUT_S = 1.0
+#: Characters of what was written before that a window is told, when windows are written down one by one.
+_CONTEXT_CHARS = 200
+#: Temperature from which a text is too doubtful to lead the next one; Whisper's own.
+_DOUBTFUL = 0.5
 
 
 @dataclass
@@ -49,6 +56,7 @@ class Transcription:
         self._batch_size = batch_size or recognizer.batch_size
         self._cutting = cutting
         self._progress = progress
+        self._context = ""
         self._count = 0
         self._end_s = 0.0
         self._read_s = self._written_s = 0.0
@@ -62,7 +70,7 @@ class Transcription:
             if len(batch.windows) >= self._batch_size:
                 yield from self._written(batch)
                 batch = _Batch()
-            if self._told():
+            if self.stopped_early or self._told():
                 self.stopped_early = True
                 break
         if batch.windows:
@@ -83,11 +91,36 @@ class Transcription:
     def _written(self, batch: _Batch) -> Iterator[Segment]:
         if self.language is None:
             self.language = self._detected(batch.heard)
-        written = self._recognizer.write(batch.windows, batch.heard, self._request, self.language.code)
+        written = self._recognizer.write(batch.windows, batch.heard, self._asked(), self.language.code)
         for window, segments in zip(batch.windows, written, strict=True):
-            for segment in segments:
-                yield self._placed(segment)
+            yield from self._whole(window, segments, self.language.code)
             self._written_s = window.end_s
+
+    def _whole(self, window: Window, segments: list[Segment], language: str) -> Iterator[Segment]:
+        """Yield a window's segments; where the model has ended early, what it left out is heard again."""
+        while segments:
+            self._remember(segments)
+            yield from map(self._placed, segments)
+            rest = window.after(segments[-1].end)
+            if rest.voice_s < _LEFT_OUT_S or rest.duration_s > window.duration_s - _LEFT_OUT_S:
+                return
+            self._written_s = rest.start_s
+            self.stopped_early = self.stopped_early or self._told()
+            if self.stopped_early:
+                return
+            window = rest
+            (segments,) = self._recognizer.write([rest], [self._recognizer.hear(rest)], self._asked(), language)
+
+    def _asked(self) -> Request:
+        """Return the request, with what stands before the window where that is known: in a batch it is not."""
+        if self._batch_size > 1 or not self._context:
+            return self._request
+        return replace(self._request, prompt=" ".join(filter(None, (self._request.prompt, self._context.strip()))))
+
+    def _remember(self, segments: list[Segment]) -> None:
+        doubtful = any(segment.temperature >= _DOUBTFUL for segment in segments)
+        text = self._context + "".join(segment.text for segment in segments)
+        self._context = "" if doubtful else text[-_CONTEXT_CHARS:]
 
     def _detected(self, heard: list[Heard]) -> Language:
         first = self._recognizer.language_of(heard[:1])

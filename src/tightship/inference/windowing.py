@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 
@@ -52,13 +53,13 @@ class Window:
         samples: Mono, 16 kHz; long silences are cut out.
         starts_s: Where in the window each uncut piece begins, in seconds.
         times_s: When that was in the stream.
-        onset_s: Where in the window the first voice was heard.
+        voiced: Whether there is a voice in each chunk.
     """
 
     samples: Samples
     starts_s: tuple[float, ...]
     times_s: tuple[float, ...]
-    onset_s: float = 0.0
+    voiced: tuple[bool, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -74,6 +75,30 @@ class Window:
     def end_s(self) -> float:
         """When the window ends in the stream."""
         return self.times_s[-1] + self.duration_s - self.starts_s[-1]
+
+    @property
+    def onset_s(self) -> float:
+        """Where in the window the first voice was heard."""
+        return self.voiced.index(True) * CHUNK_S if True in self.voiced else 0.0
+
+    def after(self, time_s: float) -> Window:
+        """Return what of the window follows a time of the stream."""
+        piece = max(bisect_right(self.times_s, time_s) - 1, 0)
+        position_s = max(0.0, time_s - self.times_s[piece]) + self.starts_s[piece]
+        at = ceil(min(position_s, *self.starts_s[piece + 1 : piece + 2], self.duration_s) / CHUNK_S - 1e-6)
+        begin_s = at * CHUNK_S
+        later = [number for number, start_s in enumerate(self.starts_s) if start_s > begin_s + 1e-6]
+        return Window(
+            self.samples[at * CHUNK :],
+            (0.0, *(self.starts_s[number] - begin_s for number in later)),
+            (self.time_s(begin_s), *(self.times_s[number] for number in later)),
+            self.voiced[at:],
+        )
+
+    @property
+    def voice_s(self) -> float:
+        """Seconds of voice in the window."""
+        return sum(self.voiced) * CHUNK_S
 
     def time_s(self, position_s: float, *, end: bool = False) -> float:
         """Return when a position of the window was heard.
@@ -111,7 +136,7 @@ class _Kept:
             np.concatenate(self.chunks[:count]),
             tuple(at * CHUNK_S for at in breaks),
             tuple(self.numbers[at] * CHUNK_S for at in breaks),
-            self.voiced.index(True) * CHUNK_S if True in self.voiced[:count] else 0.0,
+            tuple(self.voiced[:count]),
         )
 
 

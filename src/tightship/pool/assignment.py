@@ -27,6 +27,7 @@ from tightship.errors import (
     OutputTooLarge,
     TightshipError,
 )
+from tightship.pool.deadline import Deadline
 from tightship.pool.messages import Finished, Message, Partial, Progress, Run
 
 #: Progress is reported at most this often, in seconds: enough for a smooth bar, nothing next to a frame's decode.
@@ -40,6 +41,7 @@ class Assignment:
 
     def __init__(self, run: Run, input_fd: int, send: Callable[[Message], None]) -> None:
         self._run = run
+        self._deadline = Deadline(**run.deadline)
         self._input_fd = input_fd
         self._session: object | None = None
         self._send = send
@@ -82,7 +84,7 @@ class Assignment:
             self._furthest, self._report_at_s = done, now_s + REPORT_EVERY_S
             known = total is not None and math.isfinite(total)
             self._send(Progress(float(done), float(total) if total is not None and known else None, unit))
-        return now_s >= self._run.soft_at_s
+        return now_s >= self._run.began_s + self._deadline.after(done).soft_s
 
     def partial(self, payload: dict[str, object]) -> None:
         """Send a piece of the result."""

@@ -19,7 +19,7 @@ def error_of(exited: Exited, task: Task, ceiling_bytes: int, progress: Progress 
             peak_bytes=exited.peak_bytes,
         )
     if exited.cause == "deadline":
-        limit_s = task.deadline.hard_s
+        limit_s = task.deadline.after(progress.done if progress else 0.0).hard_s
         return DeadlineExceeded(
             f"{task.name} was not done within {format_seconds(limit_s)} and was killed{reached}", limit_s=limit_s
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -42,7 +43,10 @@ class FakeRecognizer:
         assert list(heard) == [window.start_s for window in windows]
         self.batches.append(len(windows))
         self.languages.append(language)
-        return [[self._segment(window, request)] for window in windows]
+        return [self._segments(window, request) for window in windows]
+
+    def _segments(self, window: Window, request: Request) -> list[Segment]:
+        return [self._segment(window, request)]
 
     def _segment(self, window: Window, request: Request) -> Segment:
         end_s = window.end_s + 0.3
@@ -74,6 +78,84 @@ def test_windows_are_written_down_in_batches(batch_size: int | None, expected: l
     list(Transcription(recognizer, blocks(LONG), Request(), batch_size=batch_size))
 
     assert recognizer.batches == expected
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "temperature", "prompts"),
+    [
+        (1, 0.0, ["Names.", "Names. a", "Names. a a", "Names. a a a", "Names. a a a a"]),
+        (1, 0.8, ["Names."] * 5),
+        (2, 0.0, ["Names."] * 3),
+    ],
+)
+def test_a_window_is_told_what_stands_before_it(batch_size: int, temperature: float, prompts: list[str]) -> None:
+    """One by one, behind the prompt that was given; not in a batch, and not what is doubtful."""
+
+    class Listening(FakeRecognizer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.prompts: list[str | None] = []
+
+        def _segments(self, window: Window, request: Request) -> list[Segment]:
+            return [replace(self._segment(window, request), temperature=temperature)]
+
+        def write(
+            self, windows: Sequence[Window], heard: Sequence[object], request: Request, language: str
+        ) -> list[list[Segment]]:
+            self.prompts.append(request.prompt)
+            return super().write(windows, heard, request, language)
+
+    recognizer = Listening()
+
+    list(Transcription(recognizer, blocks(LONG), Request(prompt="Names."), batch_size=batch_size))
+
+    assert recognizer.prompts == prompts
+
+
+class Hasty(FakeRecognizer):
+    """Writes the first ten seconds of what it hears; with `deaf`, nothing of a second hearing."""
+
+    def __init__(self, deaf: bool = False) -> None:
+        super().__init__()
+        self._deaf = deaf
+
+    def _segments(self, window: Window, request: Request) -> list[Segment]:
+        segment = self._segment(window, request)
+        if self._deaf and self.batches and self.batches[-1] == 1:
+            return []
+        return [replace(segment, end=min(segment.end, window.start_s + 10.0))]
+
+
+def test_what_a_model_leaves_out_is_heard_again() -> None:
+    """Each window's rest is heard until none is left, in order, before the next window."""
+    recognizer = Hasty()
+
+    found = list(Transcription(recognizer, blocks(LONG), Request()))
+
+    assert len(found) == 15
+    assert all(one.end <= other.start for one, other in pairwise(found))
+    assert max(other.start - one.end for one, other in pairwise(found)) < 2.0
+    assert recognizer.batches == [2, *[1] * 4, 2, *[1] * 4, 1, *[1] * 2]
+
+
+def test_what_nobody_can_hear_is_left() -> None:
+    """A rest of which the model makes nothing is not heard a third time."""
+    recognizer = Hasty(deaf=True)
+
+    assert len(list(Transcription(recognizer, blocks(LONG[: RATE_HZ * 51]), Request()))) == 2
+    assert recognizer.batches == [2, 1, 1]
+
+
+def test_a_soft_deadline_ends_the_second_hearing() -> None:
+    """What was written is kept; what was left out is left."""
+    recognizer = Hasty()
+    work = Transcription(recognizer, blocks(LONG), Request(), progress=lambda _: len(recognizer.batches) > 0)
+
+    found = list(work)
+
+    assert work.stopped_early
+    assert recognizer.batches == [2]
+    assert len(found) == 2
 
 
 def test_segments_come_before_the_end_is_read() -> None:

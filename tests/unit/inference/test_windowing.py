@@ -86,6 +86,30 @@ def test_an_end_on_a_seam_belongs_to_what_ends() -> None:
     assert window.time_s(4.0) == 100.0
 
 
+@pytest.mark.parametrize(
+    ("time_s", "begins_s", "voice_s"), [(1.5, 1.504, 5.5), (60.0, 122.6, 4.0), (126.9, 126.912, 0.1)]
+)
+def test_what_follows_a_time_is_a_window_of_its_own(time_s: float, begins_s: float, voice_s: float) -> None:
+    """Its samples keep their times, over a pause that was cut out, too."""
+    (window,) = cut(stream(3, 120, 4))
+
+    rest = window.after(time_s)
+
+    assert rest.start_s == pytest.approx(begins_s, abs=CHUNK_S)
+    assert rest.voice_s == pytest.approx(voice_s, abs=2 * CHUNK_S)
+    for at in np.flatnonzero(rest.samples)[:: CHUNK * 3]:
+        assert rest.time_s(at / RATE_HZ) == pytest.approx(rest.samples[at] - 1, abs=0.001)
+
+
+def test_nothing_follows_the_end() -> None:
+    """Behind its end, a window holds no sample and no voice."""
+    (window,) = cut(stream(3))
+
+    rest = window.after(window.end_s + 5)
+
+    assert (rest.samples.size, rest.voice_s) == (0, 0.0)
+
+
 def test_silence_alone_is_no_window() -> None:
     """Nobody spoke, so there is nothing to hear."""
     assert cut(stream(0, 300)) == []

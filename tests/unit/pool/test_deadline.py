@@ -20,3 +20,15 @@ def test_kill_comes_after_the_question(limit_s: float, hard_s: float) -> None:
 def test_whichever_limit_comes_first_kills(progressed_s: float, expected: tuple[float, str]) -> None:
     """The no-progress limit moves with the work, the hard deadline does not."""
     assert Deadline(90, 100, 30).next_kill(100.0, progressed_s) == expected
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [(0.0, (90, 100)), (-5.0, (90, 100)), (45.0, (90, 100)), (200.0, (400, 440)), (1e12, (1000, 1100))],
+)
+def test_work_that_is_longer_than_was_claimed_gets_longer(done: float, expected: tuple[float, float]) -> None:
+    """The pace puts soft and hard deadline off, up to the most that may be granted; the no-progress limit stays."""
+    later = Deadline(90, 100, 30, pace_s=2, most_s=1000).after(done)
+
+    assert (later.soft_s, later.hard_s, later.no_progress_s) == (*expected, 30)
+    assert Deadline(90, 100, 30).after(done) == Deadline(90, 100, 30)

@@ -6,16 +6,17 @@ import json
 
 import pytest
 
-from tightship.pool.messages import Exited, Finished, Message, Run, Spawn, Watch, from_json, to_json
+from tightship.pool.messages import Exited, Finished, Message, Opened, Run, Spawn, Watch, from_json, to_json
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        Run("gif", "tightship.operations.gif", None, {"width": 480}, "/scratch/1", True, 12.5),
+        Run("gif", "tightship.operations.gif", None, {"width": 480}, "/scratch/1", True, 12.5, {"soft_s": 60.0}),
         Spawn(["python", "-m", "x"], {"PATH": "/bin"}),
         Watch(2**30, 17.25, "no_progress", fresh=True),
         Exited("signal 11", 123, 0.5, 2),
+        Opened(0.8, 10, 200, 250, None, None),
         Finished(None, {"code": "corrupt_media"}, [{"code": "a", "message": "b"}], {"name": "gif"}),
     ],
 )
