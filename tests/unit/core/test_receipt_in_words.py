@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tightship.core.opening import Opening
 from tightship.core.receipt import Receipt
 
 CLEAN = Receipt(
@@ -88,3 +89,17 @@ def test_what_the_scope_released_at_its_end_is_listed() -> None:
     """What the work forgot to close is told, though nothing is left of it."""
     words = replace(CLEAN, released=("file a.gif", "child ffmpeg")).in_words()
     assert words.endswith("Still open at the end, and released: file a.gif, child ffmpeg.")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "words"),
+    [
+        ((None, None), "memory 10.0 MiB before and 200 MiB after."),
+        ((2**30, 2 * 2**30), "memory 10.0 MiB before and 200 MiB after, GPU memory 1.0 GiB before and 2.0 GiB after."),
+    ],
+)
+def test_loading_a_model_is_told(gpu: tuple[int | None, int | None], words: str) -> None:
+    """What the job had to wait for first stands before what it used; a GPU is named only where there is one."""
+    opening = Opening(0.8, 10 * 2**20, 200 * 2**20, 250 * 2**20, *gpu)
+
+    assert f"of CPU). Its model was loaded first: 800 ms, {words} It used" in replace(CLEAN, opening=opening).in_words()
