@@ -1,0 +1,182 @@
+"""Files below one folder, together within a bound of bytes: the least recently used make room for new ones.
+
+Any number of processes may share a folder without a lock, as nothing can be taken from them that they could not do
+again: a file arrives by being renamed, is used by being opened, and counts as used when its time of change is set anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+#: Most files on a shelf: a look at all of them, which goes before and after each new one, then takes some 60 ms.
+MOST_FILES = 10_000
+#: A file takes whole blocks of the disk.
+_BLOCK_BYTES = 4096
+#: Seconds after which a half-written file has lost its writer: writing takes less than one.
+_ABANDONED_S = 600.0
+_FILE = re.compile(r"[0-9a-f]{64}(?P<part>\.[0-9a-f]{16}\.part)?")
+
+
+class _Held(NamedTuple):
+    """A file on the shelf, half-written ones included; they are told apart by when they were used."""
+
+    used_ns: int
+    size_bytes: int
+    path: str
+
+
+class Shelf:
+    """Keep files under keys of 64 hexadecimal digits; only such files, and those half written, are ever touched.
+
+    Args:
+        folder: Where they lie; made when the first one is written.
+        limit_bytes: What they may take together, in blocks of 4 KiB. While several processes write, what they write
+            comes on top.
+        reserve_bytes: Bytes of free disk that are left to others.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int, reserve_bytes: int = 0) -> None:
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+        self._reserve_bytes = reserve_bytes
+
+    def read(self, key: str, most_bytes: int) -> bytes | None:
+        """Return a file's content and count it as used now; None where there is none.
+
+        What is no plain file, or longer than `most_bytes`, is empty.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        fd = self._opened(key)
+        if fd is None:
+            return None
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
+                return b""
+            with suppress(OSError):  # where it may not be said that it was used, it only goes sooner
+                os.utime(fd)
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                return file.read(most_bytes)
+        finally:
+            os.close(fd)
+
+    def fits(self, size_bytes: int) -> bool:
+        """Whether a file of that length could be there at all, were there no others."""
+        return _on_disk(size_bytes) <= self.limit_bytes
+
+    def use(self, key: str) -> None:
+        """Count a file as used now, where there is one."""
+        with suppress(OSError):
+            os.utime(self._path(key), follow_symlinks=False)
+
+    def write(self, key: str, data: bytes) -> int:
+        """Put a file there, whole or not at all, and return how many others had to go.
+
+        Raises:
+            OSError: It cannot be put there.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        space = os.statvfs(self.folder)
+        if space.f_bavail * space.f_frsize < self._reserve_bytes + len(data):
+            raise OSError(errno.ENOSPC, "the rest of the disk is left to others", str(self.folder))
+        part = self.folder / f"{key}.{secrets.token_hex(8)}.part"
+        # Before and after: so one process alone is never over the limit, and several are when none writes.
+        gone = self._make_room(_on_disk(len(data)), 1)
+        try:
+            _write_synced(part, data)
+            part.replace(self._path(key))
+        except BaseException:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+        return gone + self._make_room(0, 0)
+
+    def remove(self, key: str) -> None:
+        """Remove a file, where there is one.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        self._path(key).unlink(missing_ok=True)
+
+    def clear(self) -> int:
+        """Remove all files and return how many there were.
+
+        Raises:
+            OSError: One cannot be removed.
+        """
+        held = list(self._all())
+        for each in held:
+            with suppress(FileNotFoundError):  # another process was faster
+                os.unlink(each.path)  # noqa: PTH108 - thousands of names, which need not become paths
+        return len(held)
+
+    def size(self) -> tuple[int, int]:
+        """Return how many files there are, and the bytes of disk that they take."""
+        held = list(self._all())
+        return len(held), sum(each.size_bytes for each in held)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key
+
+    def _opened(self, key: str) -> int | None:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(self._path(key), flags)
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            if fault.errno != errno.ELOOP:
+                raise
+            return os.open(self._path(key), flags | os.O_PATH)  # a link: opened as itself, it is no plain file
+
+    def _make_room(self, wanted_bytes: int, wanted_files: int) -> int:
+        """Remove the least recently used until so much more fits; return how many have gone."""
+        held = sorted(self._all())
+        total_bytes, count = wanted_bytes + sum(each.size_bytes for each in held), wanted_files + len(held)
+        abandoned_ns = time.time_ns() - int(_ABANDONED_S * 1e9)
+        gone = 0
+        for each in held:
+            orphan = each.path.endswith(".part") and each.used_ns < abandoned_ns
+            if total_bytes <= self.limit_bytes and count <= MOST_FILES and not orphan:
+                continue
+            with suppress(FileNotFoundError):  # another process was faster
+                os.unlink(each.path)  # noqa: PTH108 - as above
+                gone += 1
+            total_bytes, count = total_bytes - each.size_bytes, count - 1
+        return gone
+
+    def _all(self) -> Iterator[_Held]:
+        with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if _FILE.fullmatch(entry.name):
+                    with suppress(FileNotFoundError):
+                        found = entry.stat(follow_symlinks=False)
+                        if not stat.S_ISDIR(found.st_mode):
+                            yield _Held(found.st_mtime_ns, _on_disk(found.st_size), entry.path)
+
+    def __repr__(self) -> str:
+        return f"Shelf({str(self.folder)!r}, limit_bytes={self.limit_bytes})"
+
+
+def _on_disk(size_bytes: int) -> int:
+    return -(-size_bytes // _BLOCK_BYTES) * _BLOCK_BYTES
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
