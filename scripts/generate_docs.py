@@ -19,7 +19,7 @@ from typer.main import get_command
 import tightship.http.fault
 import tightship.leaks.fault  # noqa: F401 - the errors of both belong on the page
 from tightship.cli.app import app
-from tightship.config import BUDGET, HTTP, JOBS, MEDIA, SLOT, Config
+from tightship.config import BUDGET, CACHE, HTTP, JOBS, MEDIA, SLOT, Config
 from tightship.core.environment import Family
 from tightship.core.governor import HARD_SHARE, SOFT_SHARE, Budget, RecyclePolicy
 from tightship.core.restart import RestartIntensity
@@ -30,7 +30,7 @@ from tightship.pool.config import PoolConfig
 from tightship.pool.confinement import Confinement
 from tightship.runner import RunnerConfig
 from tightship.service import ServiceConfig
-from tightship.store.config import StoreConfig
+from tightship.store.config import CacheConfig, StoreConfig
 from tightship.units import format_bytes, format_seconds
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -45,6 +45,7 @@ SETTINGS: tuple[tuple[type, str, Family | None, str], ...] = (
     (Confinement, "config.pool.confinement", SLOT, "confinement."),
     (RunnerConfig, "config.runner", MEDIA, ""),
     (Limits, "config.runner.limits", MEDIA, "limits."),
+    (CacheConfig, "config.cache", CACHE, ""),
     (ServiceConfig, "service", None, ""),
     (Budget, "service.budget", BUDGET, ""),
     (StoreConfig, "service.store", JOBS, "store."),

@@ -14,6 +14,7 @@ from tightship.core.receipt import Receipt
 from tightship.operations.clip import container_of
 from tightship.pool.pool import Pool
 from tightship.pool.vigil import Event
+from tightship.recall import open_recall
 from tightship.runner import Job, Runner
 from tightship.units import parse_seconds
 
@@ -124,7 +125,7 @@ def open_runner(config: Config | None = None) -> Iterator[Runner]:
     """Open a pool of warm slots and yield what runs operations in it; all of it ends with the block."""
     config = config or Config(default_home())
     with Pool(config.pool, home=config.home) as pool:
-        yield Runner(pool, config.runner)
+        yield Runner(pool, config.runner, recall=open_recall(config.home, config.cache))
 
 
 def _run(

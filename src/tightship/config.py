@@ -14,7 +14,7 @@ from tightship.core.governor import Budget
 from tightship.http.config import HttpConfig
 from tightship.pool.config import PoolConfig
 from tightship.runner import RunnerConfig
-from tightship.store.config import StoreConfig
+from tightship.store.config import CacheConfig, StoreConfig
 
 if TYPE_CHECKING:
     from tightship.service import ServiceConfig
@@ -41,9 +41,11 @@ MEDIA = Family("TIGHTSHIP_MEDIA_", RunnerConfig, parts={"limits": ""})
 BUDGET = Family("TIGHTSHIP_BUDGET_", Budget)
 #: The jobs that a server keeps.
 JOBS = Family("TIGHTSHIP_JOBS_", JobsConfig, parts={"store": ""})
+#: What is remembered of results.
+CACHE = Family("TIGHTSHIP_CACHE_", CacheConfig)
 #: Where a server listens, and what it takes from whom.
 HTTP = Family("TIGHTSHIP_HTTP_", HttpConfig, names={"api_keys": "TIGHTSHIP_API_KEYS"}, secret=frozenset({"api_keys"}))
-FAMILIES = (SLOT, MEDIA, BUDGET, JOBS, HTTP)
+FAMILIES = (SLOT, MEDIA, BUDGET, JOBS, CACHE, HTTP)
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,17 @@ class Config:
         home: The one folder that holds all state.
         pool: How slots are kept.
         runner: Limits on a job's time and input.
+        cache: How much is remembered of results.
     """
 
     home: Path
     pool: PoolConfig = field(default_factory=PoolConfig)
     runner: RunnerConfig = field(default_factory=RunnerConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], home: Path | None = None) -> Config:
-        """Return the settings that `TIGHTSHIP_HOME`, `TIGHTSHIP_SLOT_*` and `TIGHTSHIP_MEDIA_*` give.
+        """Return the settings that `TIGHTSHIP_HOME` and `TIGHTSHIP_SLOT_*`, `_MEDIA_*` and `_CACHE_*` give.
 
         Args:
             home: In place of the home folder of the environment.
@@ -74,6 +78,7 @@ class Config:
             home or default_home(environment),
             pool=SLOT.read(environment, PoolConfig()),
             runner=MEDIA.read(environment, RunnerConfig()),
+            cache=CACHE.read(environment, CacheConfig()),
         )
 
 
@@ -110,6 +115,7 @@ def service_config(environment: Mapping[str, str], home: Path | None = None) -> 
         pool=pool,
         runner=MEDIA.read(environment, RunnerConfig()),
         store=jobs.store,
+        cache=CACHE.read(environment, CacheConfig()),
         budget=budget,
         drain_s=jobs.drain_s,
     )

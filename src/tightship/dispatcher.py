@@ -19,8 +19,8 @@ from tightship.core.governor import Budget, Recycle, Reservation, SlotState, Sta
 from tightship.core.notices import Notices
 from tightship.core.peak_share import PeakShares
 from tightship.core.receipt import Receipt
-from tightship.core.scratch import remove_tree
 from tightship.errors import Cancelled, ConversionFailed, StaleClaim, TightshipError
+from tightship.pool.content import Content
 from tightship.pool.messages import Partial, Progress
 from tightship.pool.vigil import Event
 from tightship.runner import Job, Runner
@@ -29,10 +29,15 @@ from tightship.store.store import Store
 
 #: Longest sleep of a thread that has no work, in seconds: what another process lets in is found by then.
 IDLE_S = 1.0
+#: How long the end of a job is waited for before the store is asked, in seconds: asking would hold up a short one.
+SOON_S = 0.02
 #: How often progress is written down, in seconds.
 PROGRESS_EVERY_S = 1.0
 #: How often leases are renewed and time's work is done, in seconds; oftener where leases are short.
 KEEP_EVERY_S = 5.0
+#: How often it is looked whether another process wants a job to stop, in seconds: with the half second that work has to
+#: obey, all of it is free within one.
+STOP_EVERY_S = 0.2
 
 _log = logging.getLogger("tightship")
 
@@ -80,20 +85,26 @@ class Dispatcher:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         # One bell for each kind of work: a job that comes or ends wakes a thread or two, not all to ask the same.
         self._runs, self._looks, self._keeping = Bell(), Bell(), Bell()
-        keep_s = min(KEEP_EVERY_S, store.config.lease_s / 3)
+        self._keep_at_s = 0.0
         work = [self._loop(f"run-{number}", self._run_next, self._runs) for number in range(store.config.max_running)]
         probe = self._loop("probe", self._probe_next, self._looks)
-        self._threads = [*work, probe, self._loop("keep", self._keep, self._keeping, keep_s)]
+        self._threads = [*work, probe, self._loop("keep", self._keep, self._keeping, STOP_EVERY_S)]
 
     def start(self) -> None:
         """Begin to work."""
         for thread in self._threads:
             thread.start()
 
-    def ring(self) -> None:
-        """Say that there is work, so that it is begun at once."""
-        self._runs.ring()
-        self._looks.ring()
+    def ring(self, job: JobRecord | None = None) -> None:
+        """Say that there is work, so that it is begun at once.
+
+        Args:
+            job: The work, which wakes only the kind of thread that does what it needs next; None wakes one of each.
+        """
+        if job is None or job.reservation_bytes is not None:
+            self._runs.ring()
+        if job is None or job.reservation_bytes is None:
+            self._looks.ring()
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
         """Wait until a job has ended, in this process or another, and return it.
@@ -106,7 +117,7 @@ class Dispatcher:
         """
         give_up_at_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         with self._ends.expecting(job_id) as news:
-            job = self._store.get(job_id)
+            job = news.wait(SOON_S if timeout_s is None else min(SOON_S, timeout_s)) or self._store.get(job_id)
             while not job.status.final and not self._closed and (left_s := give_up_at_s - time.monotonic()) > 0:
                 # Of what ends in another process nobody tells.
                 job = news.wait(min(left_s, IDLE_S)) or self._store.get(job_id)
@@ -155,16 +166,17 @@ class Dispatcher:
         return threading.Thread(target=work, name=f"tightship-{name}", daemon=True)
 
     def _run_next(self) -> bool:
-        self._make_room()
         claim = self._store.claim(self._owner, self._budget.soft_bytes)
         if claim is None:
+            self._make_room()
             return False
         if claim.more:
             self._runs.ring()
         with self._engagement(claim) as engagement:
             self._make_room_for(claim.job)
             self._run(engagement)
-        self._looks.ring()  # there is room in memory again
+        if not self._leaves_room_to_look(claim.job):
+            self._looks.ring()  # there is room in memory again
         return True
 
     def _probe_next(self) -> bool:
@@ -179,10 +191,15 @@ class Dispatcher:
     def _keep(self) -> bool:
         with self._changed:
             engaged = list(self._engaged.values())
+        due = time.monotonic() >= self._keep_at_s
+        wanted = self._store.wanted(self._owner) if engaged and not due else set()
         for engagement in engaged:
-            self._renew(engagement, None)
-        if self._store.sweep().requeued:
-            self.ring()
+            if engagement.claim.job.id not in wanted:
+                self._renew(engagement, None)
+        if due:
+            self._keep_at_s = time.monotonic() + min(KEEP_EVERY_S, self._store.config.lease_s / 3)
+            if self._store.sweep().requeued:
+                self.ring()
         return False
 
     # --- one job ---------------------------------------------------------------------------------
@@ -193,6 +210,8 @@ class Dispatcher:
         try:
             if job.source_digest is None:
                 raise ConversionFailed("the job has no input")
+            if self._recall(engagement, Content(job.source_digest)):
+                return
             outcome = self._runner.probe(self._store.blobs.path(job.source_digest), engagement.cancel)
             media = outcome.unwrap()
             if (done := self._runner.answer(job.operation, outcome)) is not None:
@@ -209,6 +228,22 @@ class Dispatcher:
             reserved_bytes = self._shares.reservation_bytes(job.operation, declared_bytes)
         self._store.probed(claim, media, reserved_bytes)
 
+    def _recall(self, engagement: _Engagement, content: Content) -> bool:
+        """End a job whose result is remembered: it takes no look, no slot and no memory."""
+        claim, job = engagement.claim, engagement.claim.job
+        output = self._results / f"{job.id}-{claim.fence}"
+        try:
+            done = self._runner.known(job.operation, job.options, content, output, engagement.cancel)
+            if done is None:
+                return False
+            receipt = Receipt(job.operation, "attempt", "ok", None, time.monotonic() - engagement.began_s)
+            result = {name: value for name, value in (done.result or {}).items() if name != "output"}
+            with self._store.blobs.put_file(output) as blob:
+                engagement.ended = self._store.answer(claim, result, receipt, done.warnings, blob)
+            return True
+        finally:
+            output.unlink(missing_ok=True)
+
     def _run(self, engagement: _Engagement) -> None:
         claim, job = engagement.claim, engagement.claim.job
         output = self._results / f"{job.id}-{claim.fence}"
@@ -221,18 +256,19 @@ class Dispatcher:
                 output if has_file else None,
                 job.options,
                 media,
+                None if job.source_digest is None else Content(job.source_digest),
                 on_event=lambda event: self._heard(engagement, event),
                 cancel=engagement.cancel,
             )
             with suppress(StaleClaim):  # another has the job by now, and its result counts
                 self._bring_back(engagement, done, output)
         finally:
-            remove_tree(output)
+            output.unlink(missing_ok=True)
 
     def _bring_back(self, engagement: _Engagement, done: Job, output: Path) -> None:
         claim = engagement.claim
         receipt = done.receipt or Receipt(
-            done.operation, "attempt", "failed", done.error.code if done.error else None, 0.0
+            done.operation, "attempt", "failed" if done.error else "ok", done.error.code if done.error else None, 0.0
         )
         if engagement.lost:
             return
@@ -310,6 +346,13 @@ class Dispatcher:
         resting = tuple(SlotState(slot.pid, False, slot.held_bytes, None, 0, pool.ceiling_bytes) for slot in idle)
         warm = next((slot.pid for slot in idle if slot.key == key), None)
         return State(self._budget, (*running, *resting), Reservation(job.reservation_bytes or 0, "declared"), warm)
+
+    def _leaves_room_to_look(self, job: JobRecord) -> bool:
+        """Tell whether an input could be looked at while `job` ran: nobody has waited for its end then."""
+        with self._changed:
+            running = [job, *(engaged.claim.job for engaged in self._engaged.values())]
+        reserved_bytes = sum(each.reservation_bytes or 0 for each in running)
+        return reserved_bytes + self._store.config.probe_reservation_bytes <= self._budget.soft_bytes
 
     def _recycle(self, state: State) -> bool:
         """Let go of the slots that are to go; False when there are none."""

@@ -11,9 +11,12 @@ Detail = str | int | float | bool | None
 
 #: Which extra installs which optional module.
 EXTRAS = {
-    **dict.fromkeys(("annotated_types", "av", "pydantic"), "media"),
+    **dict.fromkeys(("annotated_types", "av", "cachetools", "pydantic"), "media"),
     **dict.fromkeys(
-        ("alembic", "anyio", "fastapi", "httpx", "prometheus_client", "python_multipart", "sqlalchemy", "uvicorn"),
+        (
+            *("alembic", "anyio", "fastapi", "httpx", "prometheus_client", "python_multipart", "sqlalchemy", "uvicorn"),
+            "watchfiles",
+        ),
         "server",
     ),
     **dict.fromkeys(("ctranslate2", "faster_whisper", "huggingface_hub", "onnxruntime", "tokenizers"), "transcribe"),
@@ -252,6 +255,12 @@ class ModelUnusable(TightshipError):
     """The model's files are damaged, or are not of the kind that is needed."""
 
     code = "model_unusable"
+
+
+class ModelBusy(TightshipError):
+    """A job works with the model, so it stays loaded."""
+
+    code, http_status, retryable = "model_busy", 409, True
 
 
 class PlatformUnsupported(TightshipError):

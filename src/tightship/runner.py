@@ -16,11 +16,14 @@ from tightship.errors import Cancelled, ConversionFailed, ExceedsBudget, ExtraMi
 from tightship.media.limits import Limits
 from tightship.operations.operation import Operation
 from tightship.operations.registry import operation_named
+from tightship.pool.content import Content
 from tightship.pool.deadline import Deadline
 from tightship.pool.delivery import check_destination
 from tightship.pool.pool import Pool
 from tightship.pool.task import Outcome, Task
 from tightship.pool.vigil import Event
+from tightship.recall import Question, Recall
+from tightship.store.entry import Entry
 from tightship.units import format_bytes
 
 Status = Literal["succeeded", "failed", "cancelled"]
@@ -96,11 +99,15 @@ class Runner:
         pool: Where the work is done.
         config: Limits on a job's time and input.
         folders: Whether options may name folders of this machine; not where they come from strangers.
+        recall: Where results are remembered; None has each job done.
     """
 
-    def __init__(self, pool: Pool, config: RunnerConfig | None = None, *, folders: bool = True) -> None:
+    def __init__(
+        self, pool: Pool, config: RunnerConfig | None = None, *, folders: bool = True, recall: Recall | None = None
+    ) -> None:
         self.pool = pool
         self.config = config or RunnerConfig()
+        self.recall = recall
         self._folders = folders
 
     def run(
@@ -124,16 +131,21 @@ class Runner:
             cancel: Set it, from any thread, to cancel.
         """
         try:
-            check(operation_named(name), options or {}, folders=self._folders)
+            operation = operation_named(name)
+            check(operation, options or {}, folders=self._folders)
             if output is not None:
                 check_destination(output)
+            remembered = self.recall is not None and operation.basis is not None
+            content = Content.of(source, self.config.limits.max_file_bytes, cancel) if remembered else None
+            if (known := self.known(name, options, content, output, cancel)) is not None:
+                return known
             media: Mapping[str, Any] = {}
             if name != PROBE:  # its length sets the deadline, its pictures the memory
                 probed = self.probe(source, cancel)
                 if probed.error is not None:
                     return _job(name, probed, None, {})
                 media = probed.result or {}
-            return self.work(name, source, output, options, media, on_event=on_event, cancel=cancel)
+            return self.work(name, source, output, options, media, content, on_event=on_event, cancel=cancel)
         except TightshipError as error:
             return _refused(name, error)
 
@@ -145,6 +157,23 @@ class Runner:
         """
         probe = operation_named(PROBE)
         return self.pool.run(self._task(probe, validate(probe, {}), {}, source, None), cancel=cancel)
+
+    def known(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None,
+        content: Content | None,
+        output: Path | None,
+        cancel: threading.Event | None = None,
+    ) -> Job | None:
+        """Return the job as it was done before for the same content; None where it has to be done.
+
+        Raises:
+            TightshipError: The model is not to be had, or the file cannot be put to `output`.
+        """
+        question = self._question(operation_named(name), options, content, cancel)
+        entry = question.answer(output) if question else None
+        return None if entry is None else _known(name, entry, output)
 
     def answer(self, name: str, probed: Outcome) -> Job | None:
         """Return the job that the look at its input has done already; None where there is work to do.
@@ -163,20 +192,27 @@ class Runner:
         output: Path | None,
         options: Mapping[str, Any] | None,
         media: Mapping[str, Any],
+        content: Content | None = None,
         *,
         on_event: Callable[[Event], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> Job:
-        """Do what `run` does after its look at the input, which told `media`."""
+        """Do what `run` does after its look at the input, which told `media`; a `content` has the result remembered."""
         try:
             operation = operation_named(name)
             require(operation)
+            question = self._question(operation, options, content, cancel)
+            if question and (entry := question.answer(output, again=True)) is not None:
+                return _known(name, entry, output)
             chosen = validate(operation, options or {})
             try:
                 task = self._task(operation, chosen, media, source, output)
             except (AttributeError, KeyError, TypeError, ValueError) as nonsense:  # the probe's slot is not trusted
                 raise ConversionFailed(f"the look at the input gave nonsense: {nonsense}") from None
-            return _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output, media)
+            job = _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output, media)
+            if question and job.result is not None:
+                question.keep(job.result, job.warnings, output)
+            return job
         except TightshipError as error:
             return _refused(name, error)
 
@@ -232,12 +268,27 @@ class Runner:
             **session,
         )
 
+    def _question(
+        self,
+        operation: Operation,
+        options: Mapping[str, Any] | None,
+        content: Content | None,
+        cancel: threading.Event | None,
+    ) -> Question | None:
+        """Return what to ask of the results that are remembered; None where such a result is not."""
+        if self.recall is None or operation.basis is None or content is None:
+            return None
+        chosen, basis = validate(operation, options or {}), operation.basis
+        return self.recall.question(
+            operation.name, lambda: basis(chosen, self._folders), self.config.limits, content, cancel
+        )
+
     def _session(self, operation: Operation, options: Any) -> dict[str, Any]:
         """Return what a task says of its session."""
         if operation.session is None:
             return {}
         session = operation.session(options, self._folders)
-        return {"session": session.key, "readable": session.readable}
+        return {"session": session.key, "session_name": session.name, "readable": session.readable}
 
     def _deadline(self, operation: Operation, options: Any, media: Mapping[str, Any]) -> Deadline:
         if operation.name == PROBE:
@@ -245,7 +296,10 @@ class Runner:
         wanted_s = operation.limit_s(options, media)
         limit_s = min(max(wanted_s, self.config.min_work_s), self.config.max_work_s)
         quiet_s = operation.no_progress_s(options) if operation.no_progress_s else 0.0
-        return Deadline.within(limit_s, max(self.config.no_progress_s, quiet_s))
+        deadline = Deadline.within(limit_s, max(self.config.no_progress_s, quiet_s))
+        if operation.pace_s is None:
+            return deadline
+        return replace(deadline, pace_s=operation.pace_s(options), most_s=self.config.max_work_s)
 
 
 def check(operation: Operation, options: Mapping[str, Any], *, folders: bool = True) -> None:
@@ -324,6 +378,11 @@ def _job(name: str, outcome: Outcome, output: Path | None, media: Mapping[str, A
     warnings = [{"code": "input", "message": text} for text in about_input.get("warnings", ())]
     receipt = replace(outcome.receipt, name=name)
     return Job(name, status, result, (*warnings, *outcome.warnings), receipt, outcome.error)
+
+
+def _known(name: str, entry: Entry, output: Path | None) -> Job:
+    result = {**entry.result, "cached": True} | ({} if output is None else {"output": str(output)})
+    return Job(name, "succeeded", result, entry.warnings, None, None)
 
 
 def _refused(name: str, error: TightshipError) -> Job:

@@ -15,10 +15,14 @@ from tightship.core.footprint import measure
 from tightship.core.governor import Budget
 from tightship.core.scratch import own_folder
 from tightship.dispatcher import Dispatcher
+from tightship.errors import ModelBusy
+from tightship.inference.resolver import resolve
+from tightship.operations import transcribe
 from tightship.pool.config import PoolConfig
 from tightship.pool.pool import Pool
+from tightship.recall import open_recall
 from tightship.runner import Runner, RunnerConfig
-from tightship.store.config import StoreConfig
+from tightship.store.config import CacheConfig, StoreConfig
 from tightship.store.store import Store
 
 #: Slots beside those that run jobs: one, so that an input is looked at while long jobs run.
@@ -34,6 +38,7 @@ class ServiceConfig:
         pool: How slots are kept; None has as many as the store lets run, and one for looking at inputs.
         runner: Limits on a job's time and input.
         store: How many jobs there may be, and how long things are kept.
+        cache: How much is remembered of results.
         budget: Memory that all slots together may hold; None derives it from the machine's effective limit.
         drain_s: Seconds that running jobs get to end when the service stops; then they are handed back.
     """
@@ -42,6 +47,7 @@ class ServiceConfig:
     pool: PoolConfig | None = None
     runner: RunnerConfig = field(default_factory=RunnerConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
     budget: Budget | None = None
     drain_s: float = 10.0
 
@@ -54,9 +60,29 @@ class Service:
         self.store = store
         self.pool = pool
         self.budget = budget
-        self.runner = Runner(pool, config.runner, folders=False)
+        self.recall = open_recall(config.home, config.cache)
+        self.runner = Runner(pool, config.runner, folders=False, recall=self.recall)
         self.dispatcher = Dispatcher(store, self.runner, budget, results)
         self.started_s = time.time()
+
+    def unload_model(self, name: str) -> int:
+        """Let go of a model that is kept loaded, and wait until its memory has come back.
+
+        Args:
+            name: As jobs name it.
+
+        Returns:
+            How many slots held it; 0 when none did.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            ModelBusy: A job works with it; then every slot keeps it.
+        """
+        model = resolve(name, folders=False)
+        going = self.pool.vacate(lambda key: transcribe.keeps(key, model))
+        if going is None:
+            raise ModelBusy(f"The model {name!r} is at work; it stays loaded.", model=name)
+        return going
 
     def memory(self) -> dict[str, Any]:
         """Return what is held, by whom, and how much may be, as plain JSON."""
@@ -73,6 +99,7 @@ class Service:
             "seats": self.store.seats(),
             "server": {"rss_bytes": server.rss_bytes, "fds": server.fds, "threads": server.threads},
             "slots": [{**asdict(slot), "used_bytes": procfs.tree_memory_bytes(slot.pid)} for slot in self.pool.slots()],
+            "cache": None if self.recall is None else asdict(self.recall.report()),
             "pressure": _pressure(),
             "disk_free_bytes": shutil.disk_usage(self.config.home).free,
             "verdicts": {name: _verdict(self.pool, name) for name in names},

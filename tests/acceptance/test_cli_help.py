@@ -15,7 +15,7 @@ from tightship.operations.gif import GifOptions
 
 from .conftest import Cli
 
-COMMANDS = ("gif", "clip", "info", "transcribe", "doctor", "serve")
+COMMANDS = ("gif", "clip", "info", "transcribe", "watch", "doctor", "serve")
 SHARED = ("--home", "--quiet", "-q", "--json", "--help")
 
 
@@ -74,6 +74,10 @@ def test_version_is_told(cli: Cli) -> None:
         # Recent versions of typer read options with pydantic, which is why it is not in this list.
         (["gif", "--help"], {"av", "numpy", "psutil", "asyncio", "rich"}),
         (["transcribe", "--help"], {"av", "numpy", "psutil", "asyncio", "rich", "faster_whisper"}),
+        (
+            ["watch", "--help"],
+            {"av", "numpy", "psutil", "asyncio", "rich", "faster_whisper", "sqlalchemy", "watchfiles"},
+        ),
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str], heavy: set[str]) -> None:

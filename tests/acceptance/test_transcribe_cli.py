@@ -78,6 +78,42 @@ def test_json_tells_of_every_file(cli: Cli, beep: Path) -> None:
     assert file["receipt"]["outcome"] == "ok"
 
 
+def test_models_are_listed(cli: Cli) -> None:
+    """The default one first, with its size and its place, for people and for programs."""
+    (first, *_) = cli("models", "list", "--json").json()["models"]
+
+    assert (first["default"], first["size_bytes"] > 2**20) == (True, True)
+    assert cli("models", "list").out.splitlines()[0].startswith(f"{first['name']}  72.0 MiB, ")
+
+
+def test_a_model_that_is_here_is_not_fetched(cli: Cli, tiny_en: Path) -> None:
+    """No hub is asked for it."""
+    told = cli("models", "fetch", "tiny.en", "--json").json()
+
+    assert (told["name"], told["folder"]) == ("tiny.en", str(tiny_en))
+
+
+def test_a_model_that_cannot_be_fetched_is_told(cli: Cli, environment: dict[str, str]) -> None:
+    """The exit code is 1, and the message says what else will do."""
+    environment.update({"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": environment["TIGHTSHIP_HOME"]})
+
+    done = cli("models", "fetch", "small")
+
+    assert (done.code, done.out) == (1, "")
+    assert "the hub cannot be reached" in done.err
+
+
+def test_the_doctor_knows_the_default_model(cli: Cli, environment: dict[str, str]) -> None:
+    """Where it is; or that it is not here and how to get it, which stops nothing else from working."""
+    assert f"for transcription {environment['TIGHTSHIP_TRANSCRIBE_MODEL']}, 72.0 MiB, in " in cli("doctor").out
+
+    environment.update({"TIGHTSHIP_TRANSCRIBE_MODEL": "small", "HF_HOME": environment["TIGHTSHIP_HOME"]})
+    done = cli("doctor")
+
+    assert done.code == 0
+    assert "model: tightship models fetch small" in done.out
+
+
 def test_a_model_that_is_not_there_is_named(cli: Cli, beep: Path) -> None:
     """With what was tried."""
     done = cli("transcribe", beep, "--model", "nowhere")

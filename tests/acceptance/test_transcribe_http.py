@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_en: Path) -> Iterator[
     [
         ("srt", "application/x-subrip; charset=utf-8", "1\n00:00:00,"),
         ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n"),
-        ("verbose_json", "application/json", '{"task": "transcribe", "language": "en", "duration": 11.0'),
+        ("verbose_json", "application/json", '{"task": "transcribe", "language": "english", "duration": 11.0'),
     ],
 )
 def test_speech_is_written_down(server: Server, data: Path, form: str, media_type: str, begins: str) -> None:

@@ -101,7 +101,7 @@ def test_job_whose_worker_always_dies_is_quarantined(service: Service, long: Pat
     job_id = send(service.store, "gif", long)
     service.dispatcher.ring()
     for attempt in (1, 2, 3):
-        eventually(lambda attempt=attempt: _is_busy(service, job_id, attempt), f"attempt {attempt} runs", 30.0)
+        eventually(lambda attempt=attempt: _is_busy(service, job_id, attempt), f"attempt {attempt} runs")
         os.kill(next(slot.pid for slot in service.pool.slots() if slot.busy), signal.SIGKILL)
 
     job = ended(service.store, job_id, eventually)
@@ -113,14 +113,14 @@ def test_job_whose_worker_always_dies_is_quarantined(service: Service, long: Pat
 
 
 def test_running_job_is_cancelled_at_once(service: Service, long: Path, eventually: Eventually) -> None:
-    """Cancelling frees the slot and leaves no file: in a second, or ten when the machine is busy."""
+    """Cancelling frees the slot and leaves no file."""
     job_id = send(service.store, "gif", long)
     service.dispatcher.ring()
-    eventually(lambda: _is_busy(service, job_id, 1), "it runs", 30.0)
+    eventually(lambda: _is_busy(service, job_id, 1), "it runs")
     service.store.cancel(job_id)
     service.dispatcher.cancel(job_id)
 
-    job = ended(service.store, job_id, eventually, limit_s=10.0)
+    job = ended(service.store, job_id, eventually)
 
     assert (job.status, job.result_digest) == (Status.CANCELLED, None)
 
@@ -131,7 +131,7 @@ def test_stopping_hands_back_what_runs(home: Path, long: Path, eventually: Event
     with open_service(ServiceConfig(home, store=QUICK, drain_s=0.1)) as service:
         job_id = send(service.store, "gif", long)
         service.dispatcher.ring()
-        eventually(lambda: _is_busy(service, job_id, 1), "it runs", 30.0)
+        eventually(lambda: _is_busy(service, job_id, 1), "it runs")
 
     with Store.open(home, QUICK) as store:
         job = store.get(job_id)
@@ -179,7 +179,7 @@ def test_killed_server_loses_no_job(home: Path, short: Path, long: Path, eventua
         half = subprocess.Popen([sys.executable, "-c", _HALF_UPLOAD, str(home)], stdout=subprocess.PIPE, text=True)
         assert half.stdout is not None
         assert half.stdout.readline() == "half way\n"
-        eventually(lambda: store.get(running).status == Status.RUNNING, "the long job runs", 30.0)
+        eventually(lambda: store.get(running).status == Status.RUNNING, "the long job runs")
         family = procfs.descendants(first.pid)
         for process in (first, half):
             process.kill()
@@ -190,7 +190,7 @@ def test_killed_server_loses_no_job(home: Path, short: Path, long: Path, eventua
         second = _host(home, lease_s)
         try:
             jobs = [ended(store, job, eventually) for job in (running, *waiting)]
-            eventually(lambda: not list((store.blobs.root / "incoming").iterdir()), "the half upload is gone", 30.0)
+            eventually(lambda: not list((store.blobs.root / "incoming").iterdir()), "the half upload is gone")
             eventually(lambda: store.counts()[Status.PENDING] == 0, "no seat is kept")
         finally:
             second.kill()

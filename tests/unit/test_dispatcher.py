@@ -13,11 +13,12 @@ from tightship import dispatcher as module
 from tightship import runner
 from tightship.core.governor import Budget
 from tightship.dispatcher import Dispatcher, progress_of
-from tightship.errors import JobNotFound
+from tightship.errors import Cancelled, JobNotFound
 from tightship.pool.messages import Progress
 from tightship.pool.pool import SlotReport
+from tightship.recall import Recall
 from tightship.runner import Runner
-from tightship.store.config import StoreConfig
+from tightship.store.config import CacheConfig, StoreConfig
 from tightship.store.record import JobRecord
 from tightship.store.request import Request
 from tightship.store.states import Status
@@ -41,7 +42,7 @@ class Slots(StubPool):
 class CountingStore(Store):
     """A store that counts the questions it is asked."""
 
-    sweeps = claims = 0
+    sweeps = claims = looks = 0
 
     def sweep(self) -> SweepReport:
         """Count and sweep."""
@@ -52,6 +53,11 @@ class CountingStore(Store):
         """Count and claim."""
         self.claims += 1
         return super().claim(owner, budget_bytes)
+
+    def claim_probe(self, owner: str, budget_bytes: int) -> Any:
+        """Count and claim."""
+        self.looks += 1
+        return super().claim_probe(owner, budget_bytes)
 
 
 @pytest.fixture
@@ -155,6 +161,76 @@ def test_ring_wakes_nobody_who_has_nothing_to_do_with_it(
     assert store.sweeps == 1
 
 
+def test_job_wakes_only_who_does_what_it_needs(
+    store: CountingStore, pool: Slots, tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job without an input to look at wakes nobody who looks, and its end neither while there is room."""
+    monkeypatch.setattr(Dispatcher._loop, "__defaults__", (LONG_S,))
+    dispatcher = Dispatcher(store, Runner(pool), Budget.within(2**34), tmp_path)  # type: ignore[arg-type]
+    dispatcher.start()
+    eventually(lambda: store.looks == 1, "the looks have been asked for at the start")
+
+    for _ in range(3):
+        job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+        dispatcher.ring(job)
+        assert dispatcher.wait(job.id, LONG_S).status.final
+
+    dispatcher.close(LONG_S)
+    assert store.looks == 1
+
+
+def test_look_that_found_no_room_is_taken_when_a_job_ends(
+    store: CountingStore, pool: Slots, tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to come by again for it."""
+    monkeypatch.setattr(Dispatcher._loop, "__defaults__", (LONG_S,))
+    budget = Budget(store.config.probe_reservation_bytes, 2**40)
+    dispatcher = Dispatcher(store, Runner(pool), budget, tmp_path)  # type: ignore[arg-type]
+    working, go = threading.Event(), threading.Event()
+    run = pool.run
+
+    def run_when_told(task: Any, **rest: Any) -> Any:
+        if task.source is None:
+            working.set()
+            assert go.wait(LONG_S)
+        return run(task, **rest)
+
+    monkeypatch.setattr(pool, "run", run_when_told)
+    first = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+    assert working.wait(LONG_S)
+    waiting = send(store)
+    asked = store.looks
+    dispatcher.ring(waiting)
+    eventually(lambda: store.looks > asked, "the look is asked for, and does not fit")
+    go.set()
+
+    assert dispatcher.wait(waiting.id, LONG_S / 2).status is Status.SUCCEEDED
+    assert dispatcher.wait(first.id, LONG_S).status is Status.SUCCEEDED
+    dispatcher.close(LONG_S)
+
+
+def test_cancel_of_another_process_is_seen(
+    dispatcher: Dispatcher, store: CountingStore, pool: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store alone was told; the leases need not be due for it."""
+    working = threading.Event()
+
+    def run_until_cancelled(task: Any, *, cancel: threading.Event, **_: Any) -> Any:
+        working.set()
+        assert cancel.wait(LONG_S / 2)
+        raise Cancelled("the job was cancelled")
+
+    monkeypatch.setattr(pool, "run", run_until_cancelled)
+    job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+    assert working.wait(LONG_S)
+
+    store.cancel(job.id)
+
+    assert dispatcher.wait(job.id, LONG_S).status is Status.CANCELLED
+
+
 @pytest.mark.parametrize(
     ("event", "fraction", "eta_s"),
     [
@@ -210,3 +286,69 @@ def test_another_model_goes_before_one_is_loaded(
 
     assert (ended.status, ended.error) == (Status.SUCCEEDED, None)
     assert {slot.pid for slot in pool.idle} == left
+
+
+class WritingSlots(Slots):
+    """A pool that leaves a file, as a slot does."""
+
+    def run(self, task: Any, **rest: Any) -> Any:
+        """Write the file and answer."""
+        if task.deliver is not None:
+            task.deliver.write_bytes(b"So it goes")
+        return super().run(task, **rest)
+
+
+def test_content_that_was_worked_on_before_needs_no_slot(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second job of the same content ends with the same result and file, in one attempt, and nothing is admitted."""
+    monkeypatch.setattr(runner, "find_spec", lambda _name: object())
+    for name in ("model.bin", "config.json"):
+        (tmp_path / name).write_text("{}")
+    pool = WritingSlots({"info": MEDIA, "transcribe": {"text": "So it goes", "complete": True}})
+    recall = Recall(tmp_path / "home", CacheConfig(reserve_bytes=0))
+    dispatcher = Dispatcher(store, Runner(pool, recall=recall), Budget.within(2**34), tmp_path)  # type: ignore[arg-type]
+    dispatcher.start()
+
+    first, second = (dispatcher.wait(send(store, "transcribe", {"model": str(tmp_path)}).id, LONG_S) for _ in range(2))
+    dispatcher.close(LONG_S)
+
+    assert [task.name for task in pool.tasks] == ["info", "transcribe"]
+    assert (second.status, second.attempts, second.warnings) == (Status.SUCCEEDED, 1, first.warnings)
+    assert (first.result, second.result) == (
+        {"text": "So it goes", "complete": True},
+        {"text": "So it goes", "complete": True, "cached": True},
+    )
+    assert first.result_digest == second.result_digest is not None
+    assert (second.reservation_bytes, second.source_digest) == (None, None)
+    assert second.receipt is not None
+    assert (second.receipt.outcome, second.receipt.slot) == ("ok", None)
+    assert [event.data["status"] for event in store.events_since(second.id) if event.kind == "status"][
+        -1
+    ] == "succeeded"
+
+
+def test_a_job_that_was_looked_at_already_finds_what_came_meanwhile(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many of the same content may wait; the first one's result answers the others."""
+    monkeypatch.setattr(runner, "find_spec", lambda _name: object())
+    for name in ("model.bin", "config.json"):
+        (tmp_path / name).write_text("{}")
+    pool = WritingSlots({"info": MEDIA, "transcribe": {"complete": True}})
+    running = Runner(pool, recall=Recall(tmp_path / "home", CacheConfig(reserve_bytes=0)))  # type: ignore[arg-type]
+    dispatcher = Dispatcher(store, running, Budget.within(2**34), tmp_path)
+    waiting = send(store, "transcribe", {"model": str(tmp_path)})
+    assert dispatcher._probe_next()
+    first = tmp_path / "first"
+    first.write_bytes(b"a video")
+    running.run("transcribe", first, tmp_path / "out", {"model": str(tmp_path)})
+    dispatcher.start()
+
+    ended = dispatcher.wait(waiting.id, LONG_S)
+    dispatcher.close(LONG_S)
+
+    assert [task.name for task in pool.tasks].count("transcribe") == 1
+    assert (ended.status, ended.result) == (Status.SUCCEEDED, {"complete": True, "cached": True})
+    assert ended.receipt is not None
+    assert (ended.receipt.outcome, ended.result_bytes) == ("ok", len(b"So it goes"))

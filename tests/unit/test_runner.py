@@ -71,6 +71,18 @@ def test_wrong_options_are_named(options: dict[str, Any], says: str) -> None:
     assert pool.tasks == []
 
 
+def test_sound_that_is_longer_than_its_header_says_gets_its_time(tmp_path: Path) -> None:
+    """A transcription's deadline grows with the seconds that were heard, up to the longest that any job may take."""
+    (tmp_path / "model.bin").write_bytes(b"0")
+    (tmp_path / "config.json").write_text("{}")
+    pool = StubPool({"info": {**MINUTE, "duration_s": 1.0}, "transcribe": {}})
+
+    run(pool, "transcribe", model=str(tmp_path))
+
+    deadline = pool.tasks[-1].deadline
+    assert (deadline.soft_s, deadline.after(3600).soft_s, deadline.after(1e9).soft_s) == (120, 3600, 6 * 3600)
+
+
 def test_options_get_their_defaults() -> None:
     """What is not given is what the operation says."""
     assert validate(operation_named("gif"), {"width": "480"}) == GifOptions(width=480)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tightship import __version__
-from tightship.cli import doctor, jobs, leaks, operations, serve, transcription
+from tightship.cli import cache, doctor, jobs, leaks, models, operations, serve, transcription, watch
 from tightship.cli.command import Command, WrappingCommand
 from tightship.cli.interrupt import open_cancel
 from tightship.cli.output import WRONG_USAGE, abandon, complain_of, error_of, exit_code, failed, say, say_json
@@ -32,9 +32,12 @@ Examples:
   tightship clip talk.mp4 best.mp4 --start 1:30 --end 2:00
   tightship info talk.mp4
   tightship transcribe talk.mp4
+  tightship watch recordings
   tightship doctor
   tightship serve
   tightship jobs list
+  tightship models list
+  tightship cache show
   tightship leaks run mypackage:work
 \b
 --home, --json and -q may be written before or after the command.
@@ -57,6 +60,7 @@ app.command("gif", cls=Command, help=operations.GIF_HELP, epilog=operations.GIF_
 app.command("clip", cls=Command, help=operations.CLIP_HELP, epilog=operations.CLIP_EXAMPLES)(operations.clip)
 app.command("info", cls=Command, help=operations.INFO_HELP, epilog=operations.INFO_EXAMPLES)(operations.info)
 app.command("transcribe", cls=Command, help=transcription.HELP, epilog=transcription.EXAMPLES)(transcription.transcribe)
+app.command("watch", cls=Command, help=watch.HELP, epilog=watch.EXAMPLES)(watch.watch)
 app.command("doctor", cls=Command, help=doctor.HELP, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("serve", cls=Command, help=serve.HELP, epilog=serve.EXAMPLES)(serve.serve)
 kept = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -66,13 +70,21 @@ kept.command("cancel", cls=Command, help=jobs.CANCEL_HELP, epilog=jobs.CANCEL_EX
 kept.command("retry", cls=Command, help=jobs.RETRY_HELP, epilog=jobs.RETRY_EXAMPLES)(jobs.retry)
 kept.command("purge", cls=Command, help=jobs.PURGE_HELP, epilog=jobs.PURGE_EXAMPLES)(jobs.purge)
 app.add_typer(kept, name="jobs", help=jobs.HELP, epilog=jobs.EXAMPLES)
+at_hand = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+at_hand.command("list", cls=Command, help=models.LIST_HELP, epilog=models.LIST_EXAMPLES)(models.list_)
+at_hand.command("fetch", cls=Command, help=models.FETCH_HELP, epilog=models.FETCH_EXAMPLES)(models.fetch)
+app.add_typer(at_hand, name="models", help=models.HELP, epilog=models.EXAMPLES)
+remembered = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+remembered.command("show", cls=Command, help=cache.SHOW_HELP, epilog=cache.SHOW_EXAMPLES)(cache.show)
+remembered.command("clear", cls=Command, help=cache.CLEAR_HELP, epilog=cache.CLEAR_EXAMPLES)(cache.clear)
+app.add_typer(remembered, name="cache", help=cache.HELP, epilog=cache.EXAMPLES)
 leak_test = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 leak_test.command("run", cls=WrappingCommand, help=leaks.RUN_HELP, epilog=leaks.RUN_EXAMPLES)(leaks.run)
 leak_test.command("pid", cls=Command, help=leaks.PID_HELP, epilog=leaks.PID_EXAMPLES)(leaks.pid)
 leak_test.command("url", cls=Command, help=leaks.URL_HELP, epilog=leaks.URL_EXAMPLES)(leaks.url)
 leak_test.command("job", cls=Command, help=leaks.JOB_HELP, epilog=leaks.JOB_EXAMPLES)(leaks.job)
 app.add_typer(leak_test, name="leaks", help=leaks.HELP, epilog=leaks.EXAMPLES)
-COMMANDS = ("gif", "clip", "info", "transcribe", "doctor", "serve", "jobs", "leaks")
+COMMANDS = ("gif", "clip", "info", "transcribe", "watch", "doctor", "serve", "jobs", "models", "cache", "leaks")
 
 
 def _print_version(wanted: bool) -> None:

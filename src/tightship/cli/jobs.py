@@ -38,8 +38,7 @@ Examples:
 """
 CANCEL_HELP = """Cancel jobs.
 
-A job that waits is cancelled at once. One that runs is asked to stop; with --url that takes half a second, without it
-a few seconds, until the server next looks.
+A job that waits is cancelled at once. One that runs is asked to stop, and has within a second.
 """
 CANCEL_EXAMPLES = """\b
 Examples:

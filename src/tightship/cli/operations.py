@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tightship.runner import Job
 
 #: What the operations need besides tightship itself; looked for here, where the cure can be named.
-_MEDIA_MODULES = ("av", "pydantic", "annotated_types")
+_MEDIA_MODULES = ("av", "pydantic", "annotated_types", "cachetools")
 _TIME = "TIME"
 
 In = Annotated[Path, typer.Argument(metavar="IN", help="The video.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Annotated
 
@@ -65,6 +66,8 @@ def serve(
             raise
         raise ExtraMissing.of(missing.name) from None
 
+    _log_to_stderr(quiet=settings.quiet)
+
     def ready(address: str) -> None:
         if settings.as_json:
             say_json({"address": address, "home": str(config.home)})
@@ -72,6 +75,12 @@ def serve(
             say(f"tightship serves {address} (jobs in {config.home}); Ctrl-C stops it")
 
     return run(config, listening, on_ready=ready)
+
+
+def _log_to_stderr(*, quiet: bool) -> None:
+    """Write down what the server does of its own accord, such as loading a model; quietly only what goes wrong."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("tightship").setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def _as_variables(host: str | None, port: int | None, insecure: bool, slots: int | None) -> dict[str, str]:

@@ -31,12 +31,13 @@ def open_job(
     from tightship.config import Config
     from tightship.core.governor import RecyclePolicy
     from tightship.leaks.fault import StepFailed
+    from tightship.store.config import NO_CACHE
 
     config = Config.from_environment(os.environ, settings.home)
     one_slot = replace(config.pool, slots=1, recycling=RecyclePolicy(max_jobs=_NEVER, growth_bytes=_NEVER))
     with tempfile.TemporaryDirectory(prefix="tightship-leaks-") as folder:
         output = None if operation == "info" else Path(folder, f"out{source.suffix if operation == 'clip' else '.gif'}")
-        with open_runner(replace(config, pool=one_slot)) as runner:
+        with open_runner(replace(config, pool=one_slot, cache=NO_CACHE)) as runner:
 
             def step() -> None:
                 job = runner.run(operation, source, output, options, cancel=settings.cancel)

@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tightship.cli.models import obtain
 from tightship.cli.operations import require_media
 from tightship.cli.output import complain, complain_of, exit_code, failed, printable, say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, Settings, settings_of
@@ -108,6 +108,9 @@ def transcribe(
         int | None, typer.Option("--track", metavar="N", help="Sound track, from 0. [default: the file's own default]")
     ] = None,
     no_vad: Annotated[bool, typer.Option("--no-vad", help="Also hear what holds no voice.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither take a result that is remembered nor remember this one.")
+    ] = False,
     home: Home = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -120,11 +123,11 @@ def transcribe(
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
     options |= {"words": words, "vad_filter": not no_vad}
-    _prepare(settings, options)
-    return _perform(settings, list(_pieces(files, output_dir, form, force)), options)
+    prepare(settings, options)
+    return _perform(settings, list(_pieces(files, output_dir, form, force)), options, remember=not no_cache)
 
 
-def _prepare(settings: Settings, options: Mapping[str, Any]) -> None:
+def prepare(settings: Settings, options: Mapping[str, Any]) -> None:
     """Refuse, before any file is touched, what cannot be done; fetch the model where it is not here."""
     require_media()
     from tightship.operations.transcribe import OPERATION
@@ -132,23 +135,7 @@ def _prepare(settings: Settings, options: Mapping[str, Any]) -> None:
 
     require(OPERATION)
     validate(OPERATION, options)
-    from tightship.cli.progress import open_bar
-    from tightship.inference.hub import fetch
-    from tightship.inference.resolver import resolve
-    from tightship.pool.messages import Progress
-
-    with open_bar("fetching the model", quiet=settings.quiet) as shown:
-
-        def fetched(done_bytes: int, total_bytes: int) -> None:
-            if shown is not None:
-                shown(Progress(done_bytes, total_bytes, "bytes"))
-
-        try:
-            resolve(options.get("model"), fetch=partial(fetch, progress=fetched))
-        except TightshipError:
-            if settings.cancel.is_set():
-                raise Cancelled("the job was cancelled") from None
-            raise
+    obtain(settings, options.get("model"))
 
 
 def _pieces(files: Sequence[Path], folder: Path | None, form: str, force: bool) -> Iterator[_Piece]:
@@ -184,13 +171,15 @@ def _is_done(source: Path, output: Path) -> bool:
     return newer
 
 
-def _perform(settings: Settings, pieces: Sequence[_Piece], options: Mapping[str, Any]) -> int:
+def _perform(settings: Settings, pieces: Sequence[_Piece], options: Mapping[str, Any], *, remember: bool = True) -> int:
     from tightship.api import open_runner
     from tightship.cli.progress import open_bar
     from tightship.config import Config
     from tightship.core.scratch import own_folder
+    from tightship.store.config import NO_CACHE
 
     config = _config(Config.from_environment(os.environ, settings.home), pieces)
+    config = config if remember else replace(config, cache=NO_CACHE)
     told: list[dict[str, Any]] = []
     errors: list[TightshipError] = []
     with open_runner(config) as runner, own_folder(config.home / "scratch", "transcripts") as scratch:
@@ -244,6 +233,8 @@ def _report(settings: Settings, piece: _Piece, output: Path, job: Job) -> dict[s
         say(file_in_words(job.result))
     if job.receipt is not None and not settings.quiet:
         complain(printable(job.receipt.in_words()))
+    elif job.error is None and not settings.quiet:
+        complain(f"{_named(piece)}: remembered from before; --no-cache does it again")
     return told
 
 

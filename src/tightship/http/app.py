@@ -16,6 +16,8 @@ from tightship.http.key import KeyRing
 from tightship.http.linger import Linger
 from tightship.http.measure import Counted, Meters
 from tightship.http.metrics import metrics_routes
+from tightship.http.openai.audio import audio_routes
+from tightship.http.openai.model import model_routes
 from tightship.http.page import serve_page
 from tightship.http.problem import tell_every_error
 from tightship.http.result import result_routes
@@ -41,6 +43,8 @@ def create_app(service: Service, config: HttpConfig) -> FastAPI:
         session_routes(state),
         health_routes(state),
         metrics_routes(state),
+        audio_routes(state),
+        model_routes(state),
     ):
         app.include_router(router)
     serve_page(app)

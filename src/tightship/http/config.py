@@ -21,6 +21,7 @@ _POSITIVE = (
     "upload_s",
     "session_s",
     "watch_every_s",
+    "sync_timeout_s",
 )
 
 
@@ -45,6 +46,8 @@ class HttpConfig:
         session_s: Seconds for which the page stays signed in.
         heartbeat_s: Seconds between signs of life to whoever watches a job.
         watch_every_s: Seconds between two looks at a job that is watched.
+        sync_timeout_s: Seconds that a client of `/v1/audio/` waits for its transcription, or with `stream=true` for the
+            next piece of it, before the work is given up (`sync_timeout`). OpenAI's own client waits for 600.
         drain_s: Seconds that requests under way get to end when the server stops.
     """
 
@@ -62,6 +65,7 @@ class HttpConfig:
     session_s: float = 12 * 3600.0
     heartbeat_s: float = 15.0
     watch_every_s: float = 0.2
+    sync_timeout_s: float = 570.0
     drain_s: float = 5.0
 
     def __post_init__(self) -> None:

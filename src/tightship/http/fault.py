@@ -53,6 +53,18 @@ class RequestStalled(TightshipError):
     code, http_status, retryable = "request_stalled", 408, True
 
 
+class SyncTimeout(TightshipError):
+    """The transcription took longer than a client is kept waiting for it; the work was given up."""
+
+    code, http_status = "sync_timeout", 504
+
+
+class StreamBroken(TightshipError):
+    """Text had been sent already when another attempt wrote down another one."""
+
+    code, retryable = "stream_broken", True
+
+
 class AddressUnavailable(TightshipError):
     """The address cannot be listened on: another process does, or it is not this machine's."""
 

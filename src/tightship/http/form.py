@@ -12,8 +12,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from tightship.http.fault import MalformedRequest
 
-#: Most parts of a form: it has three.
-MAX_PARTS = 16
+#: Most parts of a form: ours has three, those of OpenAI's clients a dozen.
+MAX_PARTS = 32
 #: Bytes that a form may have around its file: fields, headers, boundaries.
 OVERHEAD_BYTES = 256 * 2**10
 

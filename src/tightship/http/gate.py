@@ -33,7 +33,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
         if scope["type"] == "http" and (error := self._refusal(scope)) is not None:
-            await problem(error)(scope, receive, send)
+            await problem(error, scope["path"])(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -52,7 +52,7 @@ def job_routes(state: AppState) -> APIRouter:
     async def retry(job_id: str) -> dict[str, Any]:
         """Try a job anew that has ended without success; its attempts start anew."""
         job = await state.call(service.store.retry, job_id)
-        service.dispatcher.ring()
+        service.dispatcher.ring(job)
         return job_document(job)
 
     @router.delete("/{job_id}", status_code=204, responses={202: {"description": "It goes when it has stopped."}})

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tightship.core.verdict import Kind
@@ -31,6 +31,23 @@ _VERDICT = (
     ("slope_bytes", "Growth of an operation's slots per job, with the effect of the job's size taken off."),
     ("detectable_bytes", "Growth per job that the latest look would have seen as often as not."),
     ("jobs", "Jobs that the verdict is drawn from."),
+)
+
+#: Where remembered results lie.
+_TIERS = ("memory", "disk")
+_CACHE_HELD = (
+    ("bytes", "Bytes of remembered results: in this process's memory, and on disk."),
+    ("entries", "Results that are remembered."),
+)
+_CACHE_BY_TIER = (
+    ("hits", "Jobs that were answered with a remembered result."),
+    ("evicted", "Remembered results that made room for others."),
+)
+_CACHE = (
+    ("misses", "Jobs whose result was not remembered."),
+    ("corrupt", "Remembered results that were not as they had been written, and were dropped."),
+    ("failed_reads", "Remembered results that could not be read."),
+    ("failed_writes", "Results that could not be remembered."),
 )
 
 
@@ -79,10 +96,26 @@ def families(memory: Mapping[str, Any]) -> Iterator[Metric]:
             "Share of the last ten seconds in which work waited for memory.",
             value=float(memory["pressure"]),
         )
+    yield from _cache(memory["cache"])
     for name, meaning in _SLOT:
         values = {str(number): slot.get(name) for number, slot in enumerate(memory["slots"])}
         yield _family(f"slot_{name}", meaning, "slot", values)
     yield from _verdicts(memory["verdicts"])
+
+
+def _cache(cache: Mapping[str, int] | None) -> Iterator[Metric]:
+    if cache is None:
+        return
+    for figure, meaning in _CACHE_HELD:
+        values = {tier: cache[f"{tier}_{figure}"] for tier in _TIERS}
+        yield _family(f"cache_{figure}", meaning, "tier", values)
+    for figure, meaning in _CACHE_BY_TIER:
+        counted = CounterMetricFamily(f"tightship_cache_{figure}", meaning, labels=["tier"])
+        for tier in _TIERS:
+            counted.add_metric([tier], float(cache[f"{tier}_{figure}"]))
+        yield counted
+    for figure, meaning in _CACHE:
+        yield CounterMetricFamily(f"tightship_cache_{figure}", meaning, value=float(cache[figure]))
 
 
 def _verdicts(verdicts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:

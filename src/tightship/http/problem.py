@@ -16,8 +16,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tightship.errors import TightshipError
+from tightship.errors import InvalidOptions, TightshipError
 from tightship.http.fault import Unauthenticated
+from tightship.http.openai.envelope import envelope, enveloped, speaks_openai
 
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which to come again, where the fault itself does not know.
@@ -26,8 +27,12 @@ _CODES = {404: "not_found", 405: "method_not_allowed"}
 _OWN = frozenset({"type", "title", "status", "detail", "code"})
 
 
-def problem(error: TightshipError) -> Response:
-    """Return the response that tells an error of ours."""
+def problem(error: TightshipError, path: str = "") -> Response:
+    """Return the response that tells an error of ours.
+
+    Args:
+        path: What was asked for: clients of OpenAI's API understand errors in its form alone.
+    """
     headers: dict[str, str] = {}
     if error.http_status == 503:
         after_s = error.details.get("retry_after_s")
@@ -36,6 +41,8 @@ def problem(error: TightshipError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.http_status == 416:
         headers["Content-Range"] = f"bytes */{error.details.get('size_bytes')}"
+    if speaks_openai(path):
+        return envelope(error, headers)
     return document(error.http_status, error.code, error.public_message, error.details, headers)
 
 
@@ -67,22 +74,24 @@ def tell_every_error(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _ours(_request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TightshipError)
-    return problem(error)
+    return problem(error, request.scope["path"])
 
 
-async def _of_status(_request: Request, error: Exception) -> Response:
+async def _of_status(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "malformed_request")
+    if speaks_openai(request.scope["path"]):
+        return enveloped(error.status_code, code, str(error.detail), headers=error.headers)
     return document(error.status_code, code, str(error.detail), headers=error.headers)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    return document(422, "invalid_options", f"{name}: {first['msg']}", {"option": name})
+    return problem(InvalidOptions(f"{name}: {first['msg']}", option=name), request.scope["path"])
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
@@ -90,6 +99,6 @@ async def _gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def _unexpected(_request: Request, _error: Exception) -> Response:
+async def _unexpected(request: Request, _error: Exception) -> Response:
     # The traceback goes to the log, never to a stranger.
-    return document(500, "internal", "something went wrong inside the server; its log says what")
+    return problem(TightshipError("something went wrong inside the server; its log says what"), request.scope["path"])

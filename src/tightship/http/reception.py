@@ -9,14 +9,13 @@ asks for is known when it ends.
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from tightship.core.clock import Clock, SystemClock
 from tightship.errors import InvalidOptions, MediaTooLarge, SeatLost
 from tightship.http.fault import MalformedRequest
+from tightship.http.field import FILE, Fields, JobWording, Wording
 from tightship.http.form import OVERHEAD_BYTES, FormEvent, FormParser, PartBegan, PartData
 from tightship.http.signature import HEAD_BYTES, check_signature
 from tightship.operations.registry import operation_named
@@ -28,9 +27,8 @@ from tightship.store.store import Store
 from tightship.store.upload import Upload
 from tightship.units import format_bytes
 
-#: Longest text field, in bytes: the store keeps options of 64 KiB.
-MAX_FIELD_BYTES = 64 * 2**10
-FIELDS = frozenset({"operation", "options"})
+#: Bytes of all text fields together: the store keeps options of 64 KiB.
+MAX_FIELDS_BYTES = 72 * 2**10
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,16 @@ class Reception:
 
     Args:
         seat_after_bytes: Bytes of the file that must have come before a seat is taken, unless it ends before.
+        wording: How the form says what it wants.
     """
 
     def __init__(
-        self, store: Store, announced: Announcement, seat_after_bytes: int = 0, clock: Clock | None = None
+        self,
+        store: Store,
+        announced: Announcement,
+        seat_after_bytes: int = 0,
+        clock: Clock | None = None,
+        wording: Wording | None = None,
     ) -> None:
         self._store = store
         self._seat_after_bytes = max(seat_after_bytes, HEAD_BYTES)
@@ -73,8 +77,12 @@ class Reception:
         self._clock = clock or SystemClock()
         self._form = FormParser(announced.content_type)
         self._open = ExitStack()
-        self._fields: dict[str, bytearray] = {}
+        self._wording = wording or JobWording()
+        self._fields: dict[str, list[bytearray]] = {}
+        self._fields_bytes = 0
         self._part: PartBegan | None = None
+        #: The value of the field that comes, where it counts.
+        self._value: bytearray | None = None
         self._source_name: str | None = None
         self._has_file = False
         #: Length of the file, as far as it shows: whatever the boundary, it is the same request.
@@ -121,7 +129,7 @@ class Reception:
             self._file_bytes = self._upload.size_bytes
         request = self._request()
         if self._upload is None or self._seat is None:
-            raise InvalidOptions("the form has no file", option="file")
+            raise InvalidOptions("the form has no file", option=FILE)
         blob = self._upload.commit()
         return self._seat.commit(blob, request)
 
@@ -134,29 +142,30 @@ class Reception:
             self._begin(event)
         elif isinstance(event, PartData):
             assert self._part is not None
-            if self._part.name == "file":
+            if self._part.name == FILE:
                 self._write(event)
-            else:
+            elif self._value is not None:
                 self._add(self._part.name, event.data)
         elif self._head is not None:
             self._admit_file()
 
     def _begin(self, part: PartBegan) -> None:
-        if part.name != "file" and part.name not in FIELDS:
-            raise InvalidOptions(f"the form has no field {part.name[:40]!r}; it has operation, options, file")
-        if part.name in self._fields or (part.name == "file" and self._has_file):
-            raise InvalidOptions(f"the form has more than one {part.name}", option=part.name)
         self._part = part
-        if part.name != "file":
-            self._fields[part.name] = bytearray()
+        if part.name != FILE:
+            counts = self._wording.admits(part.name, len(self._fields.get(part.name, ())))
+            self._value = bytearray() if counts else None
+            if self._value is not None:
+                self._fields.setdefault(part.name, []).append(self._value)
             return
+        if self._has_file:
+            raise InvalidOptions(f"the form has more than one {FILE}", option=FILE)
         self._source_name = part.filename or None
         self._has_file, self._head = True, bytearray()
-        if "operation" in self._fields:
+        if self._wording.tells(self._told()):
             self._request()
 
     def _sit_down(self) -> None:
-        if "operation" in self._fields:
+        if self._wording.tells(self._told()):
             request = self._request()
         else:
             request = Request("", {}, self._file_bytes, self._source_name)
@@ -193,10 +202,11 @@ class Reception:
         self._upload.write(head)
 
     def _add(self, name: str, data: bytes) -> None:
-        field = self._fields[name]
-        field += data
-        if len(field) > MAX_FIELD_BYTES:
-            raise InvalidOptions(f"{name} has more than {format_bytes(MAX_FIELD_BYTES)}", option=name)
+        assert self._value is not None
+        self._value += data
+        self._fields_bytes += len(data)
+        if self._fields_bytes > MAX_FIELDS_BYTES:
+            raise InvalidOptions(f"the fields have more than {format_bytes(MAX_FIELDS_BYTES)}", option=name)
 
     def _renew(self) -> None:
         """Keep the seat as long as bytes come, however slowly."""
@@ -208,20 +218,19 @@ class Reception:
 
     def _request(self) -> Request:
         """Return what the fields ask for; raises `InvalidOptions`."""
-        if "operation" not in self._fields:
-            raise InvalidOptions("the form names no operation", option="operation")
-        operation = operation_named(self._fields["operation"].decode("utf-8", "replace").strip())
-        options = _options(bytes(self._fields.get("options", b"")))
-        check(operation, options, folders=False)
-        key = self._announced.idempotency_key
-        return Request(operation.name, options, self._file_bytes, self._source_name, key)
+        order = self._wording.order(self._told())
+        operation = operation_named(order.operation)
+        check(operation, order.options, folders=False)
+        return Request(
+            operation.name,
+            order.options,
+            self._file_bytes,
+            self._source_name,
+            self._announced.idempotency_key,
+            attended=order.attended,
+        )
 
-
-def _options(text: bytes) -> dict[str, Any]:
-    try:
-        options = json.loads(text.strip() or b"{}")
-    except (ValueError, RecursionError):
-        raise InvalidOptions("options is not JSON", option="options") from None
-    if not isinstance(options, dict):
-        raise InvalidOptions("options must be a JSON object", option="options")
-    return options
+    def _told(self) -> Fields:
+        return {
+            name: [bytes(value).decode("utf-8", "replace") for value in values] for name, values in self._fields.items()
+        }

@@ -35,7 +35,7 @@ _NAME_CHARS = 100
 
 
 @dataclass(frozen=True)
-class _Opened:
+class OpenedResult:
     """A result's file: an open descriptor outlives the file's removal."""
 
     fd: int
@@ -53,7 +53,7 @@ def result_routes(state: AppState) -> APIRouter:
         job_id: str, range_: str | None = Header(None, alias="Range"), if_range: str | None = Header(None)
     ) -> Response:
         """Fetch the resulting file, or the part of it that `Range` names."""
-        opened = await state.call(_open, state, job_id)
+        opened = await state.call(open_result, state, job_id)
         try:
             etag = f'"{opened.job.result_digest}"'
             # A part is of use only to whoever has the rest of the same file.
@@ -72,12 +72,12 @@ def result_routes(state: AppState) -> APIRouter:
         if span is not None:
             headers["Content-Range"] = span.content_range
         media_type = MEDIA_TYPES.get(opened.suffix, "application/octet-stream")
-        return _FileResponse(state, opened.fd, start, length, 206 if span else 200, headers, media_type)
+        return FileResponse(state, opened.fd, start, length, 206 if span else 200, headers, media_type)
 
     return router
 
 
-class _FileResponse(StreamingResponse):
+class FileResponse(StreamingResponse):
     """Send a part of an open file, and close it in any case."""
 
     def __init__(
@@ -106,7 +106,8 @@ async def _chunks(state: AppState, fd: int, start: int, length: int) -> AsyncIte
         yield chunk
 
 
-def _open(state: AppState, job_id: str) -> _Opened:
+def open_result(state: AppState, job_id: str) -> OpenedResult:
+    """Open a job's file; raises `JobNotFound` and `ResultNotFound`."""
     service = state.service
     job = service.store.get(job_id)
     if job.result_digest is None:
@@ -116,7 +117,7 @@ def _open(state: AppState, job_id: str) -> _Opened:
         fd = os.open(service.store.blobs.path(job.result_digest), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:  # its time ran out just now
         raise ResultNotFound("the job's file is no longer kept", status=str(job.status)) from None
-    return _Opened(fd, os.fstat(fd).st_size, suffix, job)
+    return OpenedResult(fd, os.fstat(fd).st_size, suffix, job)
 
 
 def disposition(source_name: str | None, suffix: str) -> str:

@@ -14,6 +14,7 @@ from starlette.types import Message
 from tightship.errors import QueueFull
 from tightship.http.document import job_document
 from tightship.http.fault import MalformedRequest, UploadStalled
+from tightship.http.field import JobWording, Wording
 from tightship.http.pace import Pace
 from tightship.http.reception import Announcement, Reception
 from tightship.http.state import AppState
@@ -58,17 +59,29 @@ def submission_routes(state: AppState) -> APIRouter:
     @router.post("/v1/jobs", status_code=202, openapi_extra=_FORM)
     async def submit(request: Request) -> Response:
         """Submit a job: a form with `operation`, `options` and `file`, in any order."""
-        with state.meters.upload():
-            job = await _receive(state, request)
-        state.service.dispatcher.ring()
+        job = await receive(state, request, JobWording(), request.headers.get("idempotency-key"))
         return JSONResponse(job_document(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
     return router
 
 
-async def _receive(state: AppState, request: Request) -> JobRecord:
+async def receive(state: AppState, request: Request, wording: Wording, key: str | None = None) -> JobRecord:
+    """Take an upload in, and have its job begun.
+
+    Args:
+        wording: How the form says what it wants.
+        key: The idempotency key.
+    """
+    with state.meters.upload():
+        job = await _received(state, request, wording, key)
+    state.service.dispatcher.ring(job)
+    return job
+
+
+async def _received(state: AppState, request: Request, wording: Wording, key: str | None) -> JobRecord:
     config = state.config
-    reception = Reception(state.service.store, _announcement(state, request), config.seat_after_bytes)
+    announced = _announcement(state, request, key)
+    reception = Reception(state.service.store, announced, config.seat_after_bytes, wording=wording)
     try:
         with anyio.fail_after(config.upload_s):
             await state.call_upload(reception.begin)
@@ -119,7 +132,7 @@ def _too_slow(pace: Pace) -> UploadStalled:
     )
 
 
-def _announcement(state: AppState, request: Request) -> Announcement:
+def _announcement(state: AppState, request: Request, key: str | None) -> Announcement:
     service, headers = state.service, request.headers
     length = headers.get("content-length")
     if length is not None and not length.isdecimal():
@@ -127,7 +140,7 @@ def _announcement(state: AppState, request: Request) -> Announcement:
     return Announcement(
         content_type=headers.get("content-type"),
         content_bytes=None if length is None else int(length),
-        idempotency_key=headers.get("idempotency-key"),
+        idempotency_key=key,
         limit_bytes=min(
             state.config.max_upload_bytes,
             service.config.store.max_content_bytes,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tightship.media.limits import Limits
@@ -19,11 +20,30 @@ class Session:
 
     Args:
         key: What the module's `open_session` is given; jobs with the same key share a warm slot.
+        name: What people call it: the model's name.
         readable: Folders that the slot has to be able to read besides its own.
     """
 
     key: str
+    name: str
     readable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What, besides the input and the limits on it, a result follows from: the same again gives the same result.
+
+    Args:
+        options: The options as far as they count, defaults included.
+        facts: What else the machine or the settings bring in.
+        files: Files whose content counts: a model's weights.
+        packages: Installed packages whose version counts.
+    """
+
+    options: Mapping[str, Any]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,9 @@ class Operation:
         session: What a slot opens for it, given the options and whether they come from somebody who may name folders of
             this machine; it raises where that is not to be had.
         no_progress_s: Seconds that may pass without progress, where that is more than the settings allow.
+        pace_s: Seconds that each unit of progress may take: an input longer than it claims to be gets so much longer.
+        basis: Given what `session` is given, what a result follows from, so that it may be remembered; None where this
+            one is not to be. A result that tells `complete: false` never is.
     """
 
     name: str
@@ -56,6 +79,8 @@ class Operation:
     modules: tuple[str, ...] = ()
     session: Callable[[Any, bool], Session] | None = None
     no_progress_s: Callable[[Any], float] | None = None
+    pace_s: Callable[[Any], float] | None = None
+    basis: Callable[[Any, bool], Basis | None] | None = None
 
 
 def span_s(options: Any, media: Media) -> float:

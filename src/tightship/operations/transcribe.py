@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from annotated_types import Interval, MaxLen
 
 from tightship.core.attempt import Attempt
 from tightship.inference import resolver
-from tightship.operations.operation import Media, Operation, Session, unpacked
+from tightship.operations.operation import Basis, Media, Operation, Session, unpacked
 from tightship.operations.transcript import SUFFIXES, Format, Summary, plain_text, render
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ LOADING = 1.5
 QUIET_S_100MB = 10.0
 #: Characters of the text that the result itself tells, as lists of jobs carry it; all of it is in the file.
 MAX_TEXT_CHARS = 4_000
+#: Packages whose versions a text depends on.
+_RUNTIMES = ("faster-whisper", "ctranslate2", "onnxruntime", "tokenizers", "numpy", "av")
 #: Steps in which the temperature rises when a text is a loop or improbable; Whisper's own.
 _FALLBACK = (0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -57,6 +60,7 @@ class TranscribeOptions:
         beam_size: Alternatives that the search keeps.
         batch_size: Windows of 30 s written down at once; None leaves it to the size of the model.
         words: Tell the time of each word.
+        segments: Tell the segments, in `verbose_json`.
         track: Number of the sound track, from 0; None for the default one.
         vad_filter: Leave out what holds no voice.
     """
@@ -71,13 +75,26 @@ class TranscribeOptions:
     beam_size: Annotated[int, Interval(ge=1, le=20)] = 5
     batch_size: Annotated[int, Interval(ge=1, le=16)] | None = None
     words: bool = False
+    segments: bool = True
     track: Annotated[int, Interval(ge=0, le=63)] | None = None
     vad_filter: bool = True
 
 
 def session_key(model: resolver.Model, device: str = "auto") -> str:
-    """Return the key that `open_session` takes: what a warm slot holds, and is kept for."""
-    return json.dumps({"folder": str(model.folder), "device": device}, sort_keys=True)
+    """Return the key that `open_session` takes: what a warm slot holds, and is kept for.
+
+    Other weights in the same folder are another session: the old ones must not answer for them.
+    """
+    weights = (model.folder / "model.bin").stat()
+    told = {"folder": str(model.folder), "device": device, "inode": weights.st_ino, "changed_ns": weights.st_ctime_ns}
+    return json.dumps(told, sort_keys=True)
+
+
+def keeps(slot_key: Sequence[str] | None, model: resolver.Model) -> bool:
+    """Tell whether a slot that is kept warm for `slot_key` holds a model, or weights that its folder held before."""
+    if slot_key is None or slot_key[0] != __name__:
+        return False
+    return bool(json.loads(slot_key[1])["folder"] == str(model.folder))
 
 
 @contextmanager
@@ -97,20 +114,37 @@ def open_session(key: str) -> Iterator[Recognizer]:
 
 def _session_of(options: TranscribeOptions, folders: bool) -> Session:
     model = resolver.resolve(options.model, folders=folders)
-    return Session(session_key(model), tuple(map(str, model.readable)))
+    return Session(session_key(model), model.name, tuple(map(str, model.readable)))
 
 
 def _hundreds_of_mb(options: TranscribeOptions) -> float:
     return max(1.0, resolver.resolve(options.model).weights_bytes / 1e8)
 
 
+def _pace_s(options: TranscribeOptions) -> float:
+    return WORK_S_PER_S_100MB * _hundreds_of_mb(options)
+
+
 def _limit_s(options: TranscribeOptions, media: Media) -> float:
-    pace = WORK_S_PER_S_100MB * _hundreds_of_mb(options)
-    return max(MIN_WORK_S, pace * (media.get("duration_s") or 0.0))
+    return max(MIN_WORK_S, _pace_s(options) * (media.get("duration_s") or 0.0))
 
 
 def _reservation_bytes(options: TranscribeOptions, _media: Media) -> int:
     return BASE_BYTES + round(LOADING * resolver.resolve(options.model).weights_bytes)
+
+
+def _basis(options: TranscribeOptions, folders: bool) -> Basis | None:
+    # Who asks for chance wants another text each time. Without, chance only helps out where the likeliest is unsound.
+    if options.temperature > 0:
+        return None
+    model = resolver.resolve(options.model, folders=folders)
+    counted = {name: value for name, value in asdict(options).items() if name != "model"}  # its files tell more
+    return Basis(counted, {"gpus": _gpus()}, resolver.files(model), _RUNTIMES)
+
+
+def _gpus() -> str:
+    """Return what decides whether a slot computes on a GPU, which rounds otherwise, without loading its libraries."""
+    return f"{Path('/proc/driver/nvidia/version').exists()} {os.environ.get('CUDA_VISIBLE_DEVICES')}"
 
 
 OPERATION = Operation(
@@ -124,6 +158,8 @@ OPERATION = Operation(
     modules=("faster_whisper", "ctranslate2"),
     session=_session_of,
     no_progress_s=lambda options: QUIET_S_100MB * _hundreds_of_mb(options),
+    pace_s=_pace_s,
+    basis=_basis,
 )
 
 
@@ -177,7 +213,7 @@ def run(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, Any]:
         attempt.warn("damaged_sound", f"{sound.damaged} damaged packets were left out.")
     if work.stopped_early:
         attempt.warn("deadline", "The time was up; the transcript ends early.")
-    summary = Summary(chosen.task, language.code, sound.position_s, chosen.words)
+    summary = Summary(chosen.task, language.code, sound.position_s, chosen.words, chosen.segments)
     path = attempt.scratch / f"transcript{SUFFIXES[chosen.format]}"
     with path.open("w", encoding="utf-8") as file:
         file.writelines(render(chosen.format, spool, summary))

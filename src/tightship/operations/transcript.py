@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tightship.inference.language import NAMES
+
 Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
 #: Endings of the names of files in each format.
 SUFFIXES: Mapping[str, str] = {
@@ -27,12 +29,14 @@ class Summary:
         language: Code of the language spoken.
         duration_s: Seconds of sound.
         words: Whether the segments carry their words.
+        segments: Whether `verbose_json` tells the segments.
     """
 
     task: str
     language: str
     duration_s: float
     words: bool
+    segments: bool = True
 
 
 def render(form: Format, segments: Iterable[Segment], summary: Summary) -> Iterator[str]:
@@ -110,21 +114,30 @@ def _shown(segments: Iterable[Segment]) -> Iterator[tuple[Segment, str]]:
 def _verbose_json(segments: Iterable[Segment], summary: Summary) -> Iterator[str]:
     head = {
         "task": summary.task,
-        "language": summary.language,
+        "language": _name_of_language(summary),
         "duration": round(summary.duration_s, 3),
         "text": plain_text(segments),
         "usage": usage(summary.duration_s),
     }
-    yield json.dumps(head, ensure_ascii=False)[:-1] + ', "segments": ['
-    bare = ({name: value for name, value in segment.items() if name != "words"} for segment in segments)
-    yield from _items(bare)
+    yield json.dumps(head, ensure_ascii=False)[:-1]
+    if summary.segments:
+        yield ', "segments": ['
+        yield from _items({name: value for name, value in segment.items() if name != "words"} for segment in segments)
+        yield "]"
     if summary.words:
         spoken = (
             {name: word[name] for name in ("word", "start", "end")} for each in segments for word in each["words"]
         )
-        yield '], "words": ['
+        yield ', "words": ['
         yield from _items({**word, "word": word["word"].strip()} for word in spoken)
-    yield "]}\n"
+        yield "]"
+    yield "}\n"
+
+
+def _name_of_language(summary: Summary) -> str:
+    """Return the English name of the text's language, which is what OpenAI's API tells; `und` where nobody spoke."""
+    code = "en" if summary.task == "translate" else summary.language
+    return NAMES.get(code, code)
 
 
 def _items(values: Iterable[object]) -> Iterator[str]:

@@ -23,6 +23,8 @@ class PoolConfig:
             task says otherwise; None shares the default budget of the machine's effective limit among the slots.
         recycling: When a slot has served long enough.
         idle_s: A slot without work for so long leaves; None keeps it.
+        model_idle_s: The same for a slot that keeps a model loaded, which takes longer to make than others. It leaves
+            before that where the memory is wanted for a job.
         start_s: Longest time a worker may take until it is ready.
         cancel_grace_s: Time between asking an attempt to stop and killing its slot.
         restarts: How many workers may die without work, at their start or idle, before none is started for a while.
@@ -35,6 +37,7 @@ class PoolConfig:
     ceiling_bytes: int | None = None
     recycling: RecyclePolicy = field(default_factory=RecyclePolicy)
     idle_s: float | None = 60.0
+    model_idle_s: float | None = 300.0
     start_s: float = 30.0
     cancel_grace_s: float = 0.5
     restarts: RestartIntensity = field(default_factory=RestartIntensity)
@@ -46,8 +49,9 @@ class PoolConfig:
             raise InvalidOptions(f"slots must be at least 1, not {self.slots}", slots=self.slots)
         if self.ceiling_bytes is not None and self.ceiling_bytes < 2**20:
             raise InvalidOptions(f"ceiling_bytes must be at least 1 MiB, not {self.ceiling_bytes} bytes")
-        if self.idle_s is not None and not 0 < self.idle_s <= LONGEST_WAIT_S:
-            raise InvalidOptions(f"idle_s must be over 0 and at most {LONGEST_WAIT_S:g} s, or None, not {self.idle_s}")
+        for name, idle_s in (("idle_s", self.idle_s), ("model_idle_s", self.model_idle_s)):
+            if idle_s is not None and not 0 < idle_s <= LONGEST_WAIT_S:
+                raise InvalidOptions(f"{name} must be over 0 and at most {LONGEST_WAIT_S:g} s, or None, not {idle_s}")
         for name, wait_s in (("start_s", self.start_s), ("cancel_grace_s", self.cancel_grace_s)):
             if not 0 <= wait_s <= LONGEST_WAIT_S:
                 raise InvalidOptions(f"{name} must be from 0 to {LONGEST_WAIT_S:g} s, not {wait_s}")

@@ -62,6 +62,22 @@ def deliver(folder: Path, name: object, destination: Path) -> None:
             os.unlink(str(name), dir_fd=folder_fd)
 
 
+def deliver_bytes(content: bytes, destination: Path) -> None:
+    """Write a file of ours to `destination`, replacing what is there.
+
+    Raises:
+        DiskFull, OutputUnwritable: It cannot be put there; nothing half written is left.
+    """
+    check_destination(destination)
+    try:
+        with _arriving(destination) as part, part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as fault:
+        raise _error(fault, destination) from None
+
+
 @contextmanager
 def _opened_result(folder: Path, name: object) -> Iterator[tuple[int, int]]:
     """Open the worker's folder and the file in it, following no link."""
@@ -79,15 +95,21 @@ def _opened_result(folder: Path, name: object) -> Iterator[tuple[int, int]]:
 
 
 def _put(fd: int, destination: Path) -> None:
-    """Give the file a temporary name beside the destination, or copy it there, then rename."""
-    part = destination.with_name(f".{destination.name[:50]}.{os.urandom(4).hex()}.part")
-    try:
+    with _arriving(destination) as part:
         try:
             os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd, follow_symlinks=True)
         except OSError as fault:
             if fault.errno not in _NO_LINK:
                 raise
             _copy(fd, part)
+
+
+@contextmanager
+def _arriving(destination: Path) -> Iterator[Path]:
+    """Yield a temporary name beside the destination for a file that is to be there; then rename it."""
+    part = destination.with_name(f".{destination.name[:50]}.{os.urandom(4).hex()}.part")
+    try:
+        yield part
         part.replace(destination)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+from tightship.core.opening import Opening
 from tightship.core.plain import build
 
 # --- parent -> worker -----------------------------------------------------------------------------
@@ -21,7 +22,8 @@ class Run:
         options: What `run` gets.
         folder: The attempt's own folder, which exists.
         has_input: Whether a descriptor travels along.
-        soft_at_s: `CLOCK_MONOTONIC` time of the soft deadline.
+        began_s: `CLOCK_MONOTONIC` time from which the deadline counts.
+        deadline: The fields of a `Deadline`.
     """
 
     name: str
@@ -30,7 +32,8 @@ class Run:
     options: dict[str, Any]
     folder: str
     has_input: bool
-    soft_at_s: float
+    began_s: float
+    deadline: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Started:
 
     base_bytes: int
     cpu_s: float
+
+
+@dataclass(frozen=True)
+class Opened(Opening):
+    """The session has been opened, which this took."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +149,10 @@ class Exited:
     orphans: int
 
 
-Message = Run | Cancel | Ready | Started | Progress | Partial | Finished | Spawn | Watch | Kill | Spawned | Exited
-_KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (Run, Cancel, Ready, Started, Progress, Partial, Finished, Spawn, Watch, Kill, Spawned, Exited)
-}
+Message = (
+    Run | Cancel | Ready | Started | Opened | Progress | Partial | Finished | Spawn | Watch | Kill | Spawned | Exited
+)
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def to_json(message: Message) -> dict[str, Any]:

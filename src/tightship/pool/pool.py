@@ -6,11 +6,12 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from tightship.core import machine
 from tightship.core.governor import Budget, recycle_due
@@ -30,13 +31,16 @@ _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM
 #: How many dead idle slots are replaced in a row before the task is given up.
 MAX_REPLACEMENTS = 3
 
+#: What a slot is kept warm for; see `Task.key`.
+Key: TypeAlias = tuple[str, ...] | None
+
 
 @dataclass(frozen=True)
 class SlotReport:
     """What a slot is doing, for people and programs that watch."""
 
     pid: int
-    key: tuple[str, ...] | None
+    key: Key
     busy: bool
     jobs_done: int
     held_bytes: int
@@ -67,7 +71,8 @@ class Pool:
         self._held_fd = -1
         self._idle: list[Slot] = []
         self._busy: list[Slot] = []
-        self._opening = 0
+        self._opening: list[Key] = []
+        self._leaving: list[Slot] = []
         self._born = 0
         self._closed = False
         self._breaker = Breaker(self.config.restarts)
@@ -118,15 +123,30 @@ class Pool:
     def recycle(self, pid: int) -> bool:
         """End an idle slot, to get its memory back; False when it is not idle any more."""
         with self._changed:
-            slot = next((slot for slot in self._idle if slot.pid == pid), None)
-            if slot is not None:
-                self._idle.remove(slot)
-        if slot is not None:
-            self._account(slot, "recycled")
-        return slot is not None
+            going = [slot for slot in self._idle if slot.pid == pid]
+            self._leave(going)
+        self._see_off(going, "recycled")
+        return bool(going)
+
+    def vacate(self, meant: Callable[[Key], bool]) -> int | None:
+        """End all slots whose key is meant, in one go; until they are gone no other is opened for the same key.
+
+        Returns:
+            How many; None, and all stay, when a task has one of them or is being given one.
+        """
+        self._bury_the_dead()
+        with self._changed:
+            if any(map(meant, (*self._opening, *(slot.key for slot in self._busy)))):
+                return None
+            going = [slot for slot in self._idle if meant(slot.key)]
+            self._leave(going)
+        self._see_off(going, "on request")
+        return len(going)
 
     def slots(self) -> tuple[SlotReport, ...]:
-        """Return what each slot is doing."""
+        """Return what each slot is doing; those whose workers have left are none any more."""
+        if os.getpid() == self._owner_pid:  # what a forked child would hear, its parent would not
+            self._bury_the_dead()
         with self._changed:
             return tuple(
                 SlotReport(
@@ -154,7 +174,7 @@ class Pool:
         if self._supervision is not None:
             self._supervision.close()
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and not self._opening, timeout=5.0)
+            self._changed.wait_for(lambda: not self._busy and not self._opening and not self._leaving, timeout=5.0)
         with self._changed:
             folder, self._folder = self._folder, None
         if folder is not None:
@@ -177,25 +197,44 @@ class Pool:
                     self._idle.remove(slot)
                     self._busy.append(slot)
                     return slot
-                worn = self._idle.pop(0) if self._full() and self._idle else None
-                if worn is not None or not self._full():
-                    self._opening += 1
+                worn = self._idle[:1] if self._full() and not self._leaving else []
+                if not self._is_leaving(task.key) and (worn or not self._full()):
+                    self._leave(worn)
+                    self._opening.append(task.key)
                     break
                 self._changed.wait(None if cancel is None else CANCEL_POLL_S)
         return self._open(task, worn)
 
     def _full(self) -> bool:
-        return len(self._idle) + len(self._busy) + self._opening >= self.config.slots
+        slots = len(self._idle) + len(self._busy) + len(self._opening) + len(self._leaving)
+        return slots >= self.config.slots
 
-    def _open(self, task: Task, worn: Slot | None) -> Slot:
+    def _is_leaving(self, key: Key) -> bool:
+        """Tell whether a session is on its way out: a model that is loaded anew before that would be there twice."""
+        return key is not None and any(slot.key == key for slot in self._leaving)
+
+    def _leave(self, going: Sequence[Slot]) -> None:
+        """Take idle slots out of use; they count until they have been seen off."""
+        self._idle = [slot for slot in self._idle if slot not in going]
+        self._leaving += going
+
+    def _see_off(self, going: Sequence[Slot], why: str) -> None:
+        try:
+            for slot in going:
+                self._account(slot, why)
+        finally:
+            with self._changed:
+                self._leaving = [slot for slot in self._leaving if slot not in going]
+                self._changed.notify_all()
+
+    def _open(self, task: Task, worn: Sequence[Slot]) -> Slot:
         slot = None
         try:
-            if worn is not None:
-                self._account(worn, "room for another session")
+            self._see_off(worn, "room for another session")
             slot = self._start(task)
         finally:
             with self._changed:
-                self._opening -= 1
+                self._opening.remove(task.key)
                 if slot is not None:
                     self._busy.append(slot)
                 self._changed.notify_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import stat
@@ -14,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tightship.core.governor import SlotState
+from tightship.core.gpu import device_bytes
+from tightship.core.opening import Opening
 from tightship.core.receipt import Receipt
 from tightship.core.scratch import remove_tree
 from tightship.errors import TightshipError, from_dict
@@ -25,6 +28,12 @@ from tightship.pool.messages import Exited, Finished
 from tightship.pool.supervision import Lines, Supervision, last_words, log_of
 from tightship.pool.task import Outcome, Task
 from tightship.pool.vigil import Event, Vigil, end, news_of
+from tightship.units import format_bytes
+
+#: Why a slot went, where its cause needs words.
+_PARTINGS = {"exit 0": "it was idle", "recycled": "worn, or to make room", "closed": "the end of all"}
+
+_log = logging.getLogger("tightship")
 
 #: Largest folder that serves the next attempt, too, in bytes: its own entries take that much, not what they hold.
 DESK_BYTES = 64 * 2**10
@@ -59,9 +68,12 @@ class Slot:
         self._born_s = time.monotonic()
         self._folder = folder
         self._desk: Path | None = None
+        self._opening: Opening | None = None
+        self._session_name = task.session_name
         self._config = config
         confinement = replace(config.confinement, readable=(*config.confinement.readable, *task.readable))
-        self._lines: Lines = supervision.spawn(folder, config.idle_s, confinement, config.start_s)
+        idle_s = config.idle_s if task.session is None else config.model_idle_s
+        self._lines: Lines = supervision.spawn(folder, idle_s, confinement, config.start_s)
 
     @property
     def pid(self) -> int:
@@ -98,9 +110,17 @@ class Slot:
             else:
                 outcome = self._conclude(ending, vigil, task, folder)
             size_bytes = None if source_fd is None else os.fstat(source_fd).st_size
-            return replace(outcome, receipt=replace(outcome.receipt, slot=self.number, size_bytes=size_bytes))
+            receipt = replace(outcome.receipt, slot=self.number, size_bytes=size_bytes, opening=None)
+            return replace(outcome, receipt=self._with_opening(receipt, vigil.opening))
         finally:
             self._tidy(folder)
+
+    def _with_opening(self, receipt: Receipt, opening: Opening | None) -> Receipt:
+        if opening is None:
+            return receipt
+        self._opening = opening
+        peak_bytes = None if receipt.peak_bytes is None else max(receipt.peak_bytes, opening.peak_bytes)
+        return replace(receipt, peak_bytes=peak_bytes, opening=opening)
 
     @property
     def left(self) -> bool:
@@ -135,7 +155,18 @@ class Slot:
         self._lines.close()
         left = remove_tree(self._folder)
         receipt = obituary.receipt_of_process(self.exited, why, time.monotonic() - self._born_s, tuple(left))
-        return replace(receipt, slot=self.number)
+        self._tell_of_unloading(why)
+        return replace(receipt, slot=self.number, opening=self._opening)
+
+    def _tell_of_unloading(self, why: str) -> None:
+        """Log what the end of the process has given back: all of it, as nothing of a dead process is held."""
+        if self._opening is None:
+            return
+        held = format_bytes(max(self.held_bytes, self._opening.after_bytes))
+        came_back = f"its process held {held} of memory and is gone ({_PARTINGS.get(why, why)})"
+        if self._opening.gpu_before_bytes is not None and (in_use_bytes := device_bytes()) is not None:
+            came_back = f"{came_back}; GPU memory in use is {format_bytes(in_use_bytes)}"
+        _log.info("The model %s is unloaded: %s.", self._session_name, came_back)
 
     def _tidy(self, folder: Path) -> None:
         """Empty the attempt's folder, and remove what the worker's libraries left beside it; only the log stays.

@@ -24,6 +24,7 @@ class Task:
         source: The input file, opened by the parent and handed over as a descriptor.
         deliver: Where the file that the result names under `output` goes; None leaves it to be dropped.
         session: Key that the module's `open_session` gets, once per slot (a model); None for no session.
+        session_name: What people call it.
         readable: Folders that its slot has to be able to read besides its own: where the model lies.
         ceiling_bytes: Memory at which the slot is killed; None takes the pool's.
     """
@@ -35,6 +36,7 @@ class Task:
     source: Path | None = None
     deliver: Path | None = None
     session: str | None = None
+    session_name: str = "without a name"
     readable: tuple[str, ...] = ()
     ceiling_bytes: int | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import threading
 import time
@@ -10,9 +11,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from tightship.core.opening import Opening
 from tightship.errors import InvalidOptions
 from tightship.pool.channel import Channel, ChannelClosed
-from tightship.pool.messages import Cancel, Exited, Finished, Kill, Message, Partial, Progress, Run, Started, Watch
+from tightship.pool.messages import (
+    Cancel,
+    Exited,
+    Finished,
+    Kill,
+    Message,
+    Opened,
+    Partial,
+    Progress,
+    Run,
+    Started,
+    Watch,
+)
 from tightship.pool.supervision import Lines
 from tightship.pool.task import Task
 
@@ -27,6 +41,7 @@ REPORT_S = 5.0
 #: How long a worker that has closed its channel may take to be dead, in seconds; one that only fell silent is killed.
 SILENCE_S = 0.5
 
+_log = logging.getLogger("tightship")
 _UNREPORTED = Exited("warden gone", 0, 0.0, 0)
 
 
@@ -43,6 +58,7 @@ class Vigil:
         cancel: threading.Event | None,
     ) -> None:
         self.started: Started | None = None
+        self.opening: Opening | None = None
         self.progress: Progress | None = None
         self.began_s = time.monotonic()
         self._lines = lines
@@ -83,7 +99,8 @@ class Vigil:
             options=dict(self._task.options),
             folder=str(folder),
             has_input=source_fd is not None,
-            soft_at_s=self.began_s + self._task.deadline.soft_s,
+            began_s=self.began_s,
+            deadline=dict(vars(self._task.deadline)),
         )
         try:
             self._lines.work.send(run, fds=() if source_fd is None else (source_fd,))
@@ -91,10 +108,15 @@ class Vigil:
             raise InvalidOptions(f"the options of {self._task.name} cannot be passed on: {unfit}") from None
 
     def _limit(self, *, fresh: bool = False) -> None:
-        kill_at_s, cause = self._task.deadline.next_kill(self.began_s, time.monotonic())
+        deadline = self._task.deadline.after(self.progress.done if self.progress else 0.0)
+        kill_at_s, cause = deadline.next_kill(self.began_s, time.monotonic())
         if fresh or kill_at_s - self._kill_at_s >= EXTEND_EVERY_S:
             self._kill_at_s = kill_at_s
             self._lines.warden.send(Watch(self._ceiling_bytes, kill_at_s, cause, fresh))
+
+    def _open(self, opening: Opening) -> None:
+        self.opening = opening
+        _log.info("The model %s is loaded: %s.", self._task.session_name, opening.in_words())
 
     def _cancel_if_asked(self) -> None:
         if self._cancelling or self._cancel is None or not self._cancel.is_set():
@@ -125,6 +147,8 @@ class Vigil:
                 return message
             case Started():
                 self.started = message
+            case Opened():
+                self._open(Opening(**vars(message)))
             case Progress():
                 further = self.progress is None or message.done > self.progress.done
                 self.progress = message

@@ -18,13 +18,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from tightship.core import peak, procfs
+from tightship.core.opening import measured
 from tightship.core.scope import Scope
 from tightship.errors import ConversionFailed, TightshipError
 from tightship.pool.assignment import Assignment, as_error, bare, conclude
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.confinement import Confinement, confine
 from tightship.pool.kinship import adopt_orphans, die_with_parent, outlive_signals
-from tightship.pool.messages import Cancel, Finished, Message, Ready, Run, Started
+from tightship.pool.messages import Cancel, Finished, Message, Opened, Ready, Run, Started
 
 #: Descriptor on which the warden hands a worker its channel.
 CHANNEL_FD = 3
@@ -162,7 +163,9 @@ class Worker:
 
     def _session_of(self, opener: Callable[[str], Any], module: str, key: str) -> object:
         if (module, key) not in self._opened:
-            self._opened[module, key] = self._session.enter_context(opener(key))
+            given, opening = measured(lambda: self._session.enter_context(opener(key)))
+            self._opened[module, key] = given
+            self._send(Opened(**vars(opening)))
         return self._opened[module, key]
 
 

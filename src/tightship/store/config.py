@@ -1,4 +1,4 @@
-"""Settings of the store, each with its unit, default and effect."""
+"""Settings of the store and of its cache, each with its unit, default and effect."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class StoreConfig:
         max_rows: Most final jobs whose rows are kept; the oldest go first.
         max_events: Most events kept for one job; the oldest go first.
         max_attempt_rows: Most attempts of one job whose receipts are kept; the oldest go first.
+        max_fingerprints: Most files of watched folders of which is known what became of them; the oldest go first.
         busy_s: Longest wait in seconds for the database while others write (`store_busy`).
     """
 
@@ -56,6 +57,7 @@ class StoreConfig:
     max_rows: int = 10_000
     max_events: int = 100
     max_attempt_rows: int = 20
+    max_fingerprints: int = 200_000
     busy_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -64,3 +66,34 @@ class StoreConfig:
             least = 0 if field.name in _MAY_BE_ZERO else 1 if isinstance(field.default, int) else 0.001
             if not least <= value < 10**15:
                 raise InvalidOptions(f"{field.name} must be at least {least}, not {value}", option=field.name)
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """How much of what was worked out is remembered, for whoever asks for the same again.
+
+    Args:
+        memory_bytes: Bytes of results in the memory of each process; 0 remembers none there.
+        disk_bytes: Bytes of results in the home folder, of all processes together; 0 remembers none there.
+        entry_bytes: Longest result that is remembered, in bytes; it is read into memory whole.
+        reserve_bytes: Bytes of free disk that remembered results leave to others.
+    """
+
+    memory_bytes: int = 16 * 2**20
+    disk_bytes: int = 256 * 2**20
+    entry_bytes: int = 16 * 2**20
+    reserve_bytes: int = 256 * 2**20
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not 0 <= (value := getattr(self, field.name)) < 10**15:
+                raise InvalidOptions(f"{field.name} must be at least 0, not {value}", option=field.name)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is remembered at all."""
+        return bool(self.memory_bytes or self.disk_bytes)
+
+
+#: Nothing is remembered.
+NO_CACHE = CacheConfig(memory_bytes=0, disk_bytes=0)

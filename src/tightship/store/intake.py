@@ -175,7 +175,7 @@ def new_id(now_s: float) -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-_ASKED = ("operation", "options", "max_attempts", "source_name", "idempotency_key", "request_hash")
+_ASKED = ("operation", "options", "max_attempts", "source_name", "idempotency_key", "request_hash", "attended")
 
 
 def _asked(tx: Transaction, request: Request) -> dict[str, Any]:
@@ -187,6 +187,7 @@ def _asked(tx: Transaction, request: Request) -> dict[str, Any]:
         "source_name": None if name is None else name[:TEXT_CHARS],
         "idempotency_key": request.idempotency_key,
         "request_hash": request.digest(),
+        "attended": request.attended,
     }
 
 
@@ -207,6 +208,7 @@ def _enter(
         "reservation_bytes": reservation_bytes,
         "source_digest": None if blob is None else blob.digest,
         "source_bytes": None if blob is None else blob.size_bytes,
+        "attended_until_s": tx.now_s + tx.config.lease_s if asked["attended"] else None,
     }
     row = tx.connection.execute(_ENTER, {**asked, **values}).one()
     events.append_status(tx, job_id, Status.PENDING, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import Connection, bindparam, func, select, union_all
+from sqlalchemy import Connection, bindparam, func, or_, select, union_all
 
 from tightship.core.receipt import Receipt
 from tightship.errors import JobNotFound
@@ -14,6 +14,11 @@ from tightship.store.states import Status
 
 # Statements that every job needs are built once: building takes longer than running them.
 _JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_WANTED = select(jobs.c.id).where(
+    or_(jobs.c.status == Status.RUNNING, jobs.c.status == Status.PENDING),
+    jobs.c.owner == bindparam("holder"),
+    jobs.c.cancel_requested.is_(False),
+)
 _REFERRING = (
     select(jobs.c.id)
     .where(jobs.c.source_digest == bindparam("digest"))
@@ -46,6 +51,11 @@ def newest(connection: Connection, status: Status | None, limit: int, after: str
     if after is not None:
         wanted = wanted.where(jobs.c.id < after)
     return [JobRecord.of(row) for row in connection.execute(wanted)]
+
+
+def wanted(connection: Connection, owner: str) -> set[str]:
+    """Return the jobs that an owner works on, and that nobody has asked to stop."""
+    return set(connection.execute(_WANTED, {"holder": owner}).scalars())
 
 
 def counts(connection: Connection) -> dict[Status, int]:

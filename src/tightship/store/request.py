@@ -22,6 +22,8 @@ class Request:
         source_name: What the sender calls it.
         idempotency_key: The same key with the same request is the same job.
         max_attempts: Instead of the store's own setting.
+        attended: It is of use only to one who waits for it: the job is removed when `Store.attend` is not called for
+            the length of a lease.
     """
 
     operation: str
@@ -30,6 +32,7 @@ class Request:
     source_name: str | None = None
     idempotency_key: str | None = None
     max_attempts: int | None = None
+    attended: bool = False
 
     def __post_init__(self) -> None:
         if self.max_attempts is not None and not 1 <= self.max_attempts <= 1000:

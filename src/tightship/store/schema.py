@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
 
 #: The newest migration.
-HEAD = "0001"
+HEAD = "0003"
 
 metadata = MetaData()
 
@@ -51,12 +51,16 @@ jobs = Table(
     Column("created_s", Double, nullable=False),
     Column("started_s", Double),
     Column("finished_s", Double),
+    # It is of use only to one who waits for it, and goes when the time has passed that he was last known to.
+    Column("attended", Boolean),
+    Column("attended_until_s", Double),
     Index("jobs_in_line", "status", "position"),
     Index("jobs_by_position", "position"),
     Index("jobs_by_end", "finished_s"),
     Index("jobs_to_empty", "emptied", "finished_s"),
     Index("jobs_by_source", "source_digest"),
     Index("jobs_by_result", "result_digest"),
+    Index("jobs_by_attendance", "attended_until_s"),
 )
 
 seats = Table(
@@ -70,6 +74,7 @@ seats = Table(
     Column("content_bytes", BigInteger, nullable=False),
     Column("idempotency_key", Text, unique=True),
     Column("request_hash", Text, nullable=False),
+    Column("attended", Boolean),
     Column("lease_expires_s", Double, nullable=False),
 )
 
@@ -99,4 +104,27 @@ events = Table(
     Index("events_of_job", "job_id", "id"),
     # An id that was given out is never given out again: whoever resumes after it misses nothing.
     sqlite_autoincrement=True,
+)
+
+# What became of a file of a watched folder: at one place, for one request (an operation and its options).
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("request", Text, primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    # None for a file that nobody has read.
+    Column("digest", Text),
+    Column("outcome", Text, nullable=False),
+    # What was put at the place, and what it was put in place of while it was not there yet.
+    Column("result_digest", Text),
+    Column("former_digest", Text),
+    Column("error", Text),
+    Column("noted_s", Double, nullable=False),
+    Index("fingerprints_by_content", "digest", "request"),
+    Index("fingerprints_by_place", "place"),
+    Index("fingerprints_by_age", "noted_s"),
 )

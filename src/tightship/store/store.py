@@ -15,6 +15,7 @@ from tightship.store.blobs import BlobStore
 from tightship.store.claims import Load
 from tightship.store.config import StoreConfig
 from tightship.store.database import Database
+from tightship.store.fingerprint import Fingerprints
 from tightship.store.record import AttemptRecord, Claim, EventRecord, JobRecord, Renewal
 from tightship.store.request import Request
 from tightship.store.seat import Seat
@@ -36,6 +37,7 @@ class Store:
     def __init__(self, database: Database, blobs: BlobStore, config: StoreConfig) -> None:
         self.blobs = blobs
         self.config = config
+        self.fingerprints = Fingerprints(database, config.max_fingerprints)
         self._database = database
 
     @classmethod
@@ -126,16 +128,21 @@ class Store:
             return probing.probed(tx, claim, media, reservation_bytes)
 
     def answer(
-        self, claim: Claim, result: Mapping[str, Any], receipt: Receipt, warnings: Sequence[Mapping[str, str]] = ()
+        self,
+        claim: Claim,
+        result: Mapping[str, Any],
+        receipt: Receipt,
+        warnings: Sequence[Mapping[str, str]] = (),
+        result_blob: Blob | None = None,
     ) -> JobRecord:
-        """End a job of which the look at its input was all the work: the look was its attempt.
+        """End a job of which the look at its input was all the work, or not even that was needed: it was the attempt.
 
         Raises:
             StaleClaim: The lease was lost; the result is thrown away.
             OutputTooLarge: The result's data is too long.
         """
         with self._write(promise=True) as tx:
-            return probing.answer(tx, claim, result, receipt, warnings)
+            return probing.answer(tx, claim, result, receipt, warnings, result_blob)
 
     def refuse(self, claim: Claim, error: TightshipError, jitter: float | None = None) -> JobRecord:
         """Say that the look at the input went wrong; raises `StaleClaim`.
@@ -213,6 +220,11 @@ class Store:
         with self._write(promise=True) as tx:
             return control.delete(tx, job_id)
 
+    def attend(self, job_id: str) -> None:
+        """Say that somebody still waits for a job that was sent in as `attended`: it stays for another lease."""
+        with self._write() as tx:
+            control.attend(tx, job_id)
+
     def sweep(self) -> SweepReport:
         """Undo what time undoes; to be called every few seconds, by any number of processes."""
         uploads = self.blobs.sweep_uploads()
@@ -221,6 +233,7 @@ class Store:
         while batch := self._each(sweep.expire_leases):
             taken += batch
         seats = self._each(sweep.expire_seats)
+        abandoned = self._all(sweep.abandon)
         expired = self._all(sweep.expire_files)
         rows = self._all(sweep.expire_rows)
         self._database.give_back()
@@ -229,6 +242,7 @@ class Store:
             quarantined=taken.count(Status.QUARANTINED),
             cancelled=taken.count(Status.CANCELLED),
             seats=seats,
+            abandoned=abandoned,
             expired=expired,
             rows=rows,
             blobs=blobs,
@@ -251,6 +265,11 @@ class Store:
         """Return what is being worked on now, in all processes, and the memory it is admitted by."""
         with self._database.read() as connection:
             return claims.load(connection, self._database.now_s(connection), self.config)
+
+    def wanted(self, owner: str) -> set[str]:
+        """Return the jobs that an owner works on, and that nobody has asked to stop."""
+        with self._database.read() as connection:
+            return queries.wanted(connection, owner)
 
     def counts(self) -> dict[Status, int]:
         """Return how many jobs there are in each status."""

@@ -9,6 +9,7 @@ from sqlalchemy import Row, delete, select, update
 
 from tightship.core.receipt import Receipt
 from tightship.errors import WorkerDied
+from tightship.store.control import delete as delete_job
 from tightship.store.ending import cancelled, close_attempt
 from tightship.store.schema import events, jobs, seats
 from tightship.store.states import Status
@@ -28,6 +29,7 @@ class SweepReport:
         quarantined: Jobs whose holder was gone at their last attempt.
         cancelled: Jobs whose holder was gone after they were to be cancelled.
         seats: Uploads that had stopped coming.
+        abandoned: Jobs for which nobody waits any more.
         expired: Jobs whose files have been kept long enough.
         rows: Jobs that have been kept long enough.
         blobs: Files that nobody referred to.
@@ -38,6 +40,7 @@ class SweepReport:
     quarantined: int = 0
     cancelled: int = 0
     seats: int = 0
+    abandoned: int = 0
     expired: int = 0
     rows: int = 0
     blobs: int = 0
@@ -74,6 +77,15 @@ def _take(tx: Transaction, row: Row[Any]) -> Status:
 def expire_seats(tx: Transaction) -> int:
     """Give up the seats of uploads that have stopped coming; return how many."""
     return tx.connection.execute(delete(seats).where(seats.c.lease_expires_s <= tx.now_s)).rowcount
+
+
+def abandon(tx: Transaction) -> int:
+    """Remove the jobs of those who waited for them and are gone, and stop those that run; return how many."""
+    left = select(jobs.c.id).where(jobs.c.attended_until_s <= tx.now_s, jobs.c.removal_requested.is_(False))
+    ids = tx.connection.execute(left.limit(BATCH)).scalars().all()
+    for job_id in ids:
+        delete_job(tx, job_id)
+    return len(ids)
 
 
 def expire_files(tx: Transaction) -> int:

@@ -180,6 +180,26 @@ def test_a_session_is_a_loaded_model_that_closes(tiny: Recognizer, monkeypatch: 
     assert not model.model_is_loaded
 
 
+def test_a_slot_is_known_by_the_model_that_it_keeps(tmp_path: Path) -> None:
+    """Weights that the folder held before count, too; other folders and other operations do not."""
+    from tightship.inference.resolver import resolve
+
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        (tmp_path / name / "model.bin").write_bytes(b"old")
+    mine, other = (resolve(str(tmp_path / name)) for name in ("mine", "other"))
+    key = (transcribe.__name__, transcribe.session_key(mine), str(mine.folder))
+    (mine.folder / "model.bin").unlink()
+    (mine.folder / "model.bin").write_bytes(b"new")
+
+    assert transcribe.session_key(mine) != key[1]
+    assert transcribe.keeps(key, mine)
+    assert not transcribe.keeps(key, other)
+    assert not transcribe.keeps(("another.operation", *key[1:]), mine)
+    assert not transcribe.keeps(None, mine)
+
+
 def test_time_and_memory_grow_with_the_model(tmp_path: Path) -> None:
     """A model of a gigabyte gets more of both than one of a kilobyte."""
     demands = []

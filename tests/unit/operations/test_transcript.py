@@ -60,7 +60,30 @@ def test_verbose_json_carries_the_segments_as_they_are() -> None:
 
     assert set(told) == {"task", "language", "duration", "text", "usage", "segments"}
     assert told["segments"] == TWO
-    assert (told["task"], told["language"], told["duration"]) == ("transcribe", "en", 61.2)
+    assert (told["task"], told["language"], told["duration"]) == ("transcribe", "english", 61.2)
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "name"),
+    [("transcribe", "ht", "haitian creole"), ("translate", "de", "english"), ("transcribe", "und", "und")],
+)
+def test_verbose_json_names_the_language_of_the_text(task: str, code: str, name: str) -> None:
+    """In English, as OpenAI's API does; a translation is English, and of silence nobody knows."""
+    told = json.loads(written("verbose_json", summary=Summary(task, code, 2.0, words=False)))
+
+    assert (told["task"], told["language"]) == (task, name)
+
+
+def test_verbose_json_may_tell_words_alone() -> None:
+    """Where segments are not wanted."""
+    words = [{"word": " Hello", "start": 0.0, "end": 0.5, "probability": 0.9}]
+    told = json.loads(
+        written(
+            "verbose_json", [{**TWO[0], "words": words}], Summary("transcribe", "en", 2.0, words=True, segments=False)
+        )
+    )
+
+    assert set(told) == {"task", "language", "duration", "text", "usage", "words"}
 
 
 def test_verbose_json_lists_words_at_the_top() -> None:

@@ -1,0 +1,60 @@
+"""`/v1/models`: what is on this machine, and giving back the memory of what is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter
+
+from tightship.errors import ModelNotFound, ModelUnusable
+from tightship.http.state import AppState
+from tightship.inference.inventory import inventory
+from tightship.inference.resolver import Model, resolve
+
+#: What OpenAI's clients call the default model.
+ALIAS = "whisper-1"
+
+
+def model_routes(state: AppState) -> APIRouter:
+    """Return the routes about models."""
+    router = APIRouter(prefix="/v1/models")
+
+    @router.get("")
+    async def list_models() -> dict[str, Any]:
+        """List the models that are on this machine; `whisper-1` is the default one."""
+        return {"object": "list", "data": [_document(model) for model in await state.call(_listed)]}
+
+    # A name may have a slash.
+    @router.get("/{model_id:path}")
+    async def show(model_id: str) -> dict[str, Any]:
+        """Show a model that is on this machine."""
+        found = await state.call(resolve, model_id, folders=False)
+        return _document(replace(found, name=model_id))
+
+    @router.post("/{model_id:path}/unload")
+    async def unload(model_id: str) -> dict[str, Any]:
+        """Close the idle workers that hold a model, which gives all of its memory back; `unloaded` tells how many."""
+        closed = await state.call(state.service.unload_model, model_id)
+        return {"id": model_id, "object": "model", "unloaded": closed}
+
+    return router
+
+
+def _listed() -> tuple[Model, ...]:
+    try:
+        default = resolve(ALIAS)
+    except (ModelNotFound, ModelUnusable):  # the setting names one that is not here
+        return inventory()
+    return (replace(default, name=ALIAS), *inventory())
+
+
+def _document(model: Model) -> dict[str, Any]:
+    owner, slash, _ = model.name.partition("/")
+    created_s = (model.folder / "model.bin").stat().st_mtime
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": int(created_s),
+        "owned_by": owner if slash else model.source,
+    }
