@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -87,7 +89,7 @@ def is_flash(image: np.ndarray) -> bool:
 def write_video(path: Path, video: Video = Video()) -> Path:
     """Render `video` to `path`; the ending chooses the container."""
     options = {"movflags": video.muxer_flags} if path.suffix in (".mp4", ".mov") else {}
-    with av.open(str(path), "w", container_options=options) as output:
+    with _same_priority(), av.open(str(path), "w", container_options=options) as output:
         stream = _video_stream(output, video)
         sound = _audio_stream(output, video)
         blocks = _tone(video) if sound else iter(())
@@ -110,6 +112,16 @@ def write_video(path: Path, video: Video = Video()) -> Path:
         if sound:
             output.mux(sound.encode(None))
     return path
+
+
+@contextmanager
+def _same_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does to a process of root: it makes it real-time, and all that it starts starves the others."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def write_audio(path: Path, codec: str, seconds: float = 4.0) -> Path:

@@ -20,7 +20,7 @@ def main() -> None:
     pool = Pool(config, home=Path(home))
 
     def heard(event: Progress | Partial) -> None:
-        print("under way", flush=True)
+        print("under way\n", end="", flush=True)  # in one piece: the lines of two threads must not mix
 
     def work(deed: str) -> None:
         pool.run(Task(deed, "misdeeds", {"deed": deed, "hang": True}, Deadline(600, 600, 600)), on_event=heard)

@@ -176,6 +176,7 @@ def _confess(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
         "parent_environment": tries(lambda: Path(f"/proc/{options['parent']}/environ").read_bytes()),
         "signal_parent": tries(lambda: os.kill(options["parent"], 0)),
         "connect": tries(connect),
+        "real_time": tries(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))),
         "oom_score_adj": Path("/proc/self/oom_score_adj").read_text().strip(),
         "no_new_privs": "NoNewPrivs:\t1" in Path("/proc/self/status").read_text(),
         "core_limit": resource.getrlimit(resource.RLIMIT_CORE)[0],

@@ -80,6 +80,11 @@ def test_slot_signals_nobody_outside(confession: dict[str, Any]) -> None:
     assert confession["signal_parent"] == "PermissionError"
 
 
+def test_slot_takes_no_core_from_others(confession: dict[str, Any]) -> None:
+    """Some encoders make themselves real-time where they may, and one that hangs then starves the machine."""
+    assert confession["real_time"] == "PermissionError"
+
+
 def test_slot_is_the_first_to_go_and_dumps_no_core(confession: dict[str, Any]) -> None:
     """The kernel picks the slot when memory is out, a crash writes no core, and set-user-id programs are powerless."""
     assert int(confession["oom_score_adj"]) == 800

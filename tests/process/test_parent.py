@@ -29,12 +29,15 @@ def test_killed_parent_leaves_no_process(home: Path, eventually: Eventually, sig
         [sys.executable, str(HERE / "host.py"), str(home), *deeds], stdout=subprocess.PIPE, text=True
     ) as host:
         assert host.stdout is not None
-        for _ in deeds:
-            assert host.stdout.readline() == "under way\n"
-        eventually(lambda: len(procfs.descendants(host.pid)) >= 5, "warden, two slots, two descendants")
-        family = {pid: procfs.start_time(pid) for pid in procfs.descendants(host.pid)}
-        host.send_signal(signum)
-        host.wait()
+        try:
+            for _ in deeds:
+                assert host.stdout.readline() == "under way\n"
+            eventually(lambda: len(procfs.descendants(host.pid)) >= 5, "warden, two slots, two descendants")
+            family = {pid: procfs.start_time(pid) for pid in procfs.descendants(host.pid)}
+            host.send_signal(signum)
+            host.wait(60)
+        finally:
+            host.kill()
         eventually(lambda: not _living(family), "every process is gone", 20.0)
 
     assert any((home / "scratch").iterdir()), "what a killed process leaves on disk is there to be swept"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -91,6 +92,13 @@ def test_sound_crowded_in_time_is_spread_by_a_sample(tmp_path: Path) -> None:
         times = [packet.dts for packet in result.demux() if packet.size]
     assert len(times) > 15
     assert times == sorted(set(times))
+
+
+def test_a_test_that_encodes_av1_does_not_starve_the_others(tmp_path: Path) -> None:
+    """The encoder makes a process of root real-time; whatever the test starts from then on would be, too."""
+    before = os.sched_getscheduler(0)
+    write_video(tmp_path / "small.mp4", replace(SMALL, codec="libsvtav1"))
+    assert os.sched_getscheduler(0) == before
 
 
 def test_pictures_that_a_muxer_must_rewrite_and_cannot_are_damage(tmp_path: Path) -> None:
