@@ -125,7 +125,7 @@ def open_runner(config: Config | None = None) -> Iterator[Runner]:
     """Open a pool of warm slots and yield what runs operations in it; all of it ends with the block."""
     config = config or Config(default_home())
     with Pool(config.pool, home=config.home) as pool:
-        yield Runner(pool, config.runner, recall=open_recall(config.home, config.cache))
+        yield Runner(pool, config.runner, recall=open_recall(config.home, config.cache, anew=config.anew))
 
 
 def _run(

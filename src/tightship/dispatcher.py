@@ -8,21 +8,21 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tightship.core.bell import Bell
-from tightship.core.governor import Budget, Recycle, Reservation, SlotState, State, decide
+from tightship.core.governor import Budget
 from tightship.core.notices import Notices
-from tightship.core.peak_share import PeakShares
 from tightship.core.receipt import Receipt
 from tightship.errors import Cancelled, ConversionFailed, StaleClaim, TightshipError
 from tightship.pool.content import Content
 from tightship.pool.messages import Partial, Progress
 from tightship.pool.vigil import Event
+from tightship.room import Room
 from tightship.runner import Job, Runner
 from tightship.store.record import Claim, JobRecord, Renewal
 from tightship.store.store import Store
@@ -42,9 +42,9 @@ STOP_EVERY_S = 0.2
 _log = logging.getLogger("tightship")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Engagement:
-    """A job that this process works on.
+    """A claim that this process works on; of one job there may be two, while the older one is being given up.
 
     Args:
         lost: The lease was lost: nothing is brought back.
@@ -75,20 +75,20 @@ class Dispatcher:
         self._runner = runner
         self._budget = budget
         self._results = results
-        self._shares = PeakShares()
+        self._room = Room(runner, budget, store.config.probe_reservation_bytes)
         self._changed = threading.Condition()
-        self._engaged: dict[str, _Engagement] = {}
+        self._engaged: set[_Engagement] = set()
         self._ends = Notices[JobRecord]()
-        self._stopping = False
         self._handing_back = False
         self._closed = False
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         # One bell for each kind of work: a job that comes or ends wakes a thread or two, not all to ask the same.
         self._runs, self._looks, self._keeping = Bell(), Bell(), Bell()
         self._keep_at_s = 0.0
+        keep_s = min(STOP_EVERY_S, store.config.lease_s / 3)
         work = [self._loop(f"run-{number}", self._run_next, self._runs) for number in range(store.config.max_running)]
         probe = self._loop("probe", self._probe_next, self._looks)
-        self._threads = [*work, probe, self._loop("keep", self._keep, self._keeping, STOP_EVERY_S)]
+        self._threads = [*work, probe, self._loop("keep", self._keep, self._keeping, keep_s)]
 
     def start(self) -> None:
         """Begin to work."""
@@ -126,24 +126,24 @@ class Dispatcher:
     def cancel(self, job_id: str) -> None:
         """Stop an attempt that runs in this process, now; the store has been told before."""
         with self._changed:
-            engagement = self._engaged.get(job_id)
-        if engagement is not None:
+            engaged = [engagement for engagement in self._engaged if engagement.claim.job.id == job_id]
+        for engagement in engaged:
             engagement.cancel.set()
         self._ends.post(job_id, None)  # one that had not begun has ended by now
 
     def close(self, grace_s: float) -> None:
         """Take on nothing more, give what runs `grace_s` to end, then hand it back; a second call does nothing."""
         with self._changed:
-            self._stopping = True
-            for bell in (self._runs, self._looks, self._keeping):
-                bell.stop()
+            self._runs.stop()
+            self._looks.stop()
             self._changed.wait_for(lambda: not self._engaged, timeout=grace_s)
             self._handing_back = True
-            for engagement in self._engaged.values():
+            for engagement in self._engaged:
                 engagement.cancel.set()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        *workers, keeper = self._threads
+        _join(workers)
+        self._keeping.stop()  # only now: whoever gets time to end needs the lease for as long
+        _join([keeper])
         self._closed = True
         self._ends.wake()
 
@@ -151,7 +151,7 @@ class Dispatcher:
 
     def _loop(self, name: str, turn: Callable[[], bool], bell: Bell, pause_s: float = IDLE_S) -> threading.Thread:
         def work() -> None:
-            while not self._stopping:
+            while not bell.stopped:
                 try:
                     busy = turn()
                 except TightshipError as fault:  # the store is busy, the disk full, no worker starts: later, then
@@ -168,15 +168,16 @@ class Dispatcher:
     def _run_next(self) -> bool:
         claim = self._store.claim(self._owner, self._budget.soft_bytes)
         if claim is None:
-            self._make_room()
+            self._room.keep()
             return False
         if claim.more:
             self._runs.ring()
         with self._engagement(claim) as engagement:
-            self._make_room_for(claim.job)
+            self._room.make(claim.job, [job for job in self._at_work() if job.id != claim.job.id])
             self._run(engagement)
-        if not self._leaves_room_to_look(claim.job):
-            self._looks.ring()  # there is room in memory again
+            # Asked while it still counts: of two that end at once, each would take the other for gone already.
+            if not self._room.is_left_to_look(self._at_work()):
+                self._looks.ring()  # there is room in memory again
         return True
 
     def _probe_next(self) -> bool:
@@ -190,7 +191,7 @@ class Dispatcher:
 
     def _keep(self) -> bool:
         with self._changed:
-            engaged = list(self._engaged.values())
+            engaged = list(self._engaged)
         due = time.monotonic() >= self._keep_at_s
         wanted = self._store.wanted(self._owner) if engaged and not due else set()
         for engagement in engaged:
@@ -217,15 +218,13 @@ class Dispatcher:
             if (done := self._runner.answer(job.operation, outcome)) is not None:
                 engagement.ended = self._store.answer(claim, media, done.receipt or outcome.receipt, done.warnings)
                 return
-            declared_bytes = self._runner.reservation_bytes(job.operation, job.options, media)
+            reserved_bytes = self._room.reservation_bytes(job, media)
         except TightshipError as error:
             if self._handing_back and isinstance(error, Cancelled):
                 self._store.hand_back(claim)
             else:
                 engagement.ended = self._store.refuse(claim, error)
             return
-        with self._changed:
-            reserved_bytes = self._shares.reservation_bytes(job.operation, declared_bytes)
         self._store.probed(claim, media, reserved_bytes)
 
     def _recall(self, engagement: _Engagement, content: Content) -> bool:
@@ -278,7 +277,7 @@ class Dispatcher:
             else:
                 engagement.ended = self._store.fail(claim, done.error, receipt)
             return
-        self._learn(claim, receipt)
+        self._room.learn(claim.job, receipt)
         result = {name: value for name, value in (done.result or {}).items() if name != "output"}
         try:
             if output.exists():
@@ -292,14 +291,6 @@ class Dispatcher:
             raise
         except TightshipError as error:
             engagement.ended = self._store.fail(claim, error, receipt)
-
-    def _learn(self, claim: Claim, receipt: Receipt) -> None:
-        job = claim.job
-        if receipt.peak_bytes is None or job.media is None:
-            return
-        declared_bytes = self._runner.reservation_bytes(job.operation, job.options, job.media)
-        with self._changed:
-            self._shares.add(job.operation, declared_bytes, receipt.peak_bytes)
 
     def _heard(self, engagement: _Engagement, event: Event) -> None:
         if isinstance(event, Partial):
@@ -315,63 +306,32 @@ class Dispatcher:
             engagement.lost = renewal is Renewal.LOST
             engagement.cancel.set()
 
-    # --- the memory ------------------------------------------------------------------------------
-
-    def _make_room(self) -> None:
-        """Let go of idle slots when all of them together are over the budget's soft line."""
-        pool = self._runner.pool
-        slots = tuple(
-            SlotState(slot.pid, slot.busy, slot.held_bytes, slot.baseline_bytes, 0, pool.ceiling_bytes, slot.jobs_done)
-            for slot in pool.slots()
-        )
-        self._recycle(State(self._budget, slots))
-
-    def _make_room_for(self, job: JobRecord) -> None:
-        """Let go of idle slots that, with all that runs, would leave too little for this job: another's model, say."""
-        with suppress(TightshipError):  # what is wrong with the job shows when it runs
-            key = self._runner.key(job.operation, job.options)
-            while self._recycle(self._state_before(job, key)):
-                pass
-
-    def _state_before(self, job: JobRecord, key: tuple[str, ...] | None) -> State:
-        """Return how things stand before a job runs; what runs counts by its reservation, by which it was admitted."""
-        pool = self._runner.pool
-        idle = [slot for slot in pool.slots() if not slot.busy]
+    def _at_work(self) -> list[JobRecord]:
+        """Return the jobs that this process works on."""
         with self._changed:
-            others = [engaged.claim.job for engaged in self._engaged.values() if engaged.claim.job.id != job.id]
-        running = tuple(
-            SlotState(-number, True, 0, None, other.reservation_bytes or 0, pool.ceiling_bytes)
-            for number, other in enumerate(others, start=1)
-        )
-        resting = tuple(SlotState(slot.pid, False, slot.held_bytes, None, 0, pool.ceiling_bytes) for slot in idle)
-        warm = next((slot.pid for slot in idle if slot.key == key), None)
-        return State(self._budget, (*running, *resting), Reservation(job.reservation_bytes or 0, "declared"), warm)
-
-    def _leaves_room_to_look(self, job: JobRecord) -> bool:
-        """Tell whether an input could be looked at while `job` ran: nobody has waited for its end then."""
-        with self._changed:
-            running = [job, *(engaged.claim.job for engaged in self._engaged.values())]
-        reserved_bytes = sum(each.reservation_bytes or 0 for each in running)
-        return reserved_bytes + self._store.config.probe_reservation_bytes <= self._budget.soft_bytes
-
-    def _recycle(self, state: State) -> bool:
-        """Let go of the slots that are to go; False when there are none."""
-        going = [decision.slot for decision in decide(state) if isinstance(decision, Recycle)]
-        return sum(self._runner.pool.recycle(slot) for slot in going) > 0
+            return [engagement.claim.job for engagement in self._engaged]
 
     @contextmanager
     def _engagement(self, claim: Claim) -> Iterator[_Engagement]:
         """Keep a claim where renewals, cancels and the end of the service find it."""
         engagement = _Engagement(claim)
         with self._changed:
-            self._engaged[claim.job.id] = engagement
+            self._engaged.add(engagement)
+            if self._handing_back:  # it was claimed just when all that runs was told to stop
+                engagement.cancel.set()
         try:
             yield engagement
         finally:
             with self._changed:
-                del self._engaged[claim.job.id]
+                self._engaged.discard(engagement)
                 self._changed.notify_all()
             self._ends.post(claim.job.id, engagement.ended)
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    for thread in threads:
+        if thread.is_alive():
+            thread.join()
 
 
 def progress_of(event: Progress, elapsed_s: float) -> dict[str, Any]:

@@ -37,9 +37,13 @@ class Question:
         content: What the input holds.
         key: What this result is found under.
         key_now: Returns the same, unless something that the result follows from has changed since.
+        anew: There is no answer; what comes of the job is remembered in place of it.
     """
 
-    def __init__(self, cache: ResultCache, content: Content, key: str, key_now: Callable[[], str | None]) -> None:
+    def __init__(
+        self, cache: ResultCache, content: Content, key: str, key_now: Callable[[], str | None], *, anew: bool = False
+    ) -> None:
+        self._anew = anew
         self._cache = cache
         self._content = content
         self._key = key
@@ -55,7 +59,7 @@ class Question:
         Raises:
             DiskFull, OutputUnwritable: The file cannot be put there.
         """
-        entry = self._cache.get(self._key, again=again)
+        entry = None if self._anew else self._cache.get(self._key, again=again)
         if entry is None or output is None:
             return entry
         if entry.content is None:
@@ -89,9 +93,11 @@ class Recall:
     Args:
         home: The home folder; all servers and command lines that share it share what they remember.
         config: How much is remembered.
+        anew: Answer no job, but remember what comes of it in place of what there was.
     """
 
-    def __init__(self, home: Path, config: CacheConfig) -> None:
+    def __init__(self, home: Path, config: CacheConfig, *, anew: bool = False) -> None:
+        self._anew = anew
         self._results = ResultCache(home / "cache" / "results", config)
         digests = replace(_DIGESTS, disk_bytes=min(_DIGESTS.disk_bytes, config.disk_bytes))
         self._digests = ResultCache(home / "cache" / "digests", digests)
@@ -127,7 +133,7 @@ class Recall:
                 return None  # what is missing for it shows when it is done
 
         first = key()
-        return None if first is None else Question(self._results, content, first, key)
+        return None if first is None else Question(self._results, content, first, key, anew=self._anew)
 
     def clear(self) -> int:
         """Forget everything, in all processes, and return how many results were on disk.
@@ -184,9 +190,9 @@ class Recall:
         return content.digest
 
 
-def open_recall(home: Path, config: CacheConfig) -> Recall | None:
-    """Return what remembers results in a home folder; None where nothing is to be remembered."""
-    return Recall(home, config) if config.enabled else None
+def open_recall(home: Path, config: CacheConfig, *, anew: bool = False) -> Recall | None:
+    """Return what remembers results in a home folder; None where nothing is to be remembered. See `Recall`."""
+    return Recall(home, config, anew=anew) if config.enabled else None
 
 
 def _digest_of(facts: Mapping[str, Any]) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cache
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from tightship.core.receipt import Receipt
-from tightship.errors import Cancelled, ConversionFailed, ExceedsBudget, ExtraMissing, InvalidOptions, TightshipError
+from tightship.errors import Cancelled, ConversionFailed, ExceedsBudget, InvalidOptions, TightshipError
 from tightship.media.limits import Limits
 from tightship.operations.operation import Operation
 from tightship.operations.registry import operation_named
+from tightship.operations.validation import check, require, validate
 from tightship.pool.content import Content
 from tightship.pool.deadline import Deadline
 from tightship.pool.delivery import check_destination
@@ -300,71 +299,6 @@ class Runner:
         if operation.pace_s is None:
             return deadline
         return replace(deadline, pace_s=operation.pace_s(options), most_s=self.config.max_work_s)
-
-
-def check(operation: Operation, options: Mapping[str, Any], *, folders: bool = True) -> None:
-    """Make sure, before there is a job, that it can be done here.
-
-    Args:
-        folders: Whether the options may name folders of this machine.
-
-    Raises:
-        ExtraMissing: Something is not installed.
-        InvalidOptions: See `validate`.
-        ModelNotFound, ModelUnusable: The model is not to be had.
-    """
-    require(operation)
-    chosen = validate(operation, options)
-    if operation.session is not None:
-        operation.session(chosen, folders)
-
-
-def require(operation: Operation) -> None:
-    """Look for what an operation needs to have installed, without importing it.
-
-    Raises:
-        ExtraMissing: Something is not installed; the message holds the command that installs it.
-    """
-    for module in operation.modules:
-        if find_spec(module) is None:
-            raise ExtraMissing.of(module)
-
-
-def validate(operation: Operation, options: Mapping[str, Any]) -> Any:
-    """Return the operation's options with their defaults, checked.
-
-    Raises:
-        InvalidOptions: One is unknown, of the wrong type or out of range; the message names it and its value.
-    """
-    known = {option.name for option in fields(operation.options)}
-    if unknown := sorted(set(options) - known):
-        takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
-        raise InvalidOptions(f"{operation.name} has no option {unknown[0]!r}; {takes}", option=unknown[0])
-    for name, value in options.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidOptions(f"{operation.name}: {name} must be a finite number, not {value}", option=name)
-    return _validated(operation, options)
-
-
-def _validated(operation: Operation, options: Mapping[str, Any]) -> Any:
-    from pydantic import ValidationError
-
-    try:
-        adapter = _adapter(operation.options)  # type: ignore[arg-type]  # mypy 2.4 takes classes for unhashable
-        return adapter.validate_python(dict(options))
-    except ValidationError as invalid:
-        first = invalid.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"])) or "options"
-        raise InvalidOptions(f"{operation.name}: {name}: {first['msg']}, not {first['input']!r}", option=name) from None
-
-
-@cache
-def _adapter(options: Any) -> Any:
-    try:
-        from pydantic import TypeAdapter
-    except ImportError:
-        raise ExtraMissing.of("pydantic") from None
-    return TypeAdapter(options)
 
 
 def _job(name: str, outcome: Outcome, output: Path | None, media: Mapping[str, Any]) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def still_held(service: Service, job_id: str, how: Callable[..., None]) -> list[
         "the job": status is not (None if how is delete else Status.CANCELLED),
         "a slot": any(slot.busy for slot in service.pool.slots()),
         "memory": service.store.load().committed_bytes > 0,
-        "scratch": any(path.is_file() and path.name != log for path in scratch.rglob("*")),
+        # Not by `rglob`, which fails over a folder that goes meanwhile.
+        "scratch": any(name != log for _, _, names in os.walk(scratch) for name in names),
         # A job that was only cancelled may be tried anew, and needs its input for that.
         "the input": how is delete and any(service.store.blobs.digests()),
     }

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from tightship import dispatcher as module
-from tightship import runner
 from tightship.core.governor import Budget
 from tightship.dispatcher import Dispatcher, progress_of
 from tightship.errors import Cancelled, JobNotFound
+from tightship.operations import validation
 from tightship.pool.messages import Progress
-from tightship.pool.pool import SlotReport
 from tightship.recall import Recall
 from tightship.runner import Runner
 from tightship.store.config import CacheConfig, StoreConfig
@@ -231,6 +230,155 @@ def test_cancel_of_another_process_is_seen(
     assert dispatcher.wait(job.id, LONG_S).status is Status.CANCELLED
 
 
+def test_job_that_runs_before_its_look_is_put_away_can_be_stopped(
+    dispatcher: Dispatcher,
+    store: CountingStore,
+    pool: Slots,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look's end, however late it comes, does not take the attempt off the list of those that are cancelled."""
+    written, go, working = threading.Event(), threading.Event(), threading.Event()
+    probed, run = store.probed, pool.run
+
+    def probed_and_held(*given: Any) -> JobRecord:
+        record = probed(*given)
+        written.set()
+        assert go.wait(LONG_S)
+        return record
+
+    def run_until_cancelled(task: Any, *, cancel: threading.Event, **rest: Any) -> Any:
+        if task.name == "info":
+            return run(task, cancel=cancel, **rest)
+        working.set()
+        assert cancel.wait(LONG_S / 4)
+        raise Cancelled("the job was cancelled")
+
+    monkeypatch.setattr(store, "probed", probed_and_held)
+    monkeypatch.setattr(pool, "run", run_until_cancelled)
+    job = send(store, "gif")
+    dispatcher.start()
+    assert written.wait(LONG_S)
+    dispatcher.ring()
+    assert working.wait(LONG_S)
+    looks = store.looks
+    go.set()
+    eventually(lambda: store.looks > looks, "the look is put away")
+
+    store.cancel(job.id)
+    dispatcher.cancel(job.id)
+
+    assert dispatcher.wait(job.id, LONG_S).status is Status.CANCELLED
+
+
+def test_of_two_jobs_that_end_at_once_one_makes_room_to_look(
+    store: CountingStore, pool: Slots, tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each leaves room when the other is gone; a look that found none is still taken at once."""
+    monkeypatch.setattr(Dispatcher._loop, "__defaults__", (LONG_S,))
+    budget = Budget(store.config.probe_reservation_bytes + 2**20, 2**40)
+    dispatcher = Dispatcher(store, Runner(pool), budget, tmp_path)  # type: ignore[arg-type]
+    both, gone = threading.Barrier(3), threading.Barrier(2)
+    run, post = pool.run, dispatcher._ends.post
+
+    def run_together(task: Any, **rest: Any) -> Any:
+        if task.source is None:
+            both.wait(LONG_S)
+            both.wait(LONG_S)
+        return run(task, **rest)
+
+    def posted_together(job_id: str, news: JobRecord | None) -> None:
+        if job_id in jobs:
+            gone.wait(LONG_S)
+        post(job_id, news)
+
+    monkeypatch.setattr(pool, "run", run_together)
+    monkeypatch.setattr(dispatcher._ends, "post", posted_together)
+    jobs = {store.submit(Request("info", {}, 0), reservation_bytes=2**20).id for _ in range(2)}
+    dispatcher.start()
+    both.wait(LONG_S)
+    waiting = send(store)
+    asked = store.looks
+    dispatcher.ring(waiting)
+    eventually(lambda: store.looks > asked, "the look is asked for, and does not fit")
+    both.wait(LONG_S)
+
+    assert dispatcher.wait(waiting.id, LONG_S / 2).status is Status.SUCCEEDED
+    dispatcher.close(LONG_S)
+
+
+def test_what_gets_time_to_end_keeps_its_lease(
+    dispatcher: Dispatcher,
+    store: CountingStore,
+    pool: Slots,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the dispatcher closes, too: the grace may be longer than a lease, and others must not do the job again."""
+    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.01)
+    working, go = threading.Event(), threading.Event()
+    run, renew = pool.run, store.renew
+    renewals: list[str] = []
+
+    def run_when_told(task: Any, **rest: Any) -> Any:
+        working.set()
+        assert go.wait(LONG_S)
+        return run(task, **rest)
+
+    def counted(claim: Any, progress: Any) -> Any:
+        renewals.append(claim.job.id)
+        return renew(claim, progress)
+
+    monkeypatch.setattr(pool, "run", run_when_told)
+    monkeypatch.setattr(store, "renew", counted)
+    job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+    assert working.wait(LONG_S)
+    closing = threading.Thread(target=dispatcher.close, args=(LONG_S,), daemon=True)
+    closing.start()
+    eventually(lambda: dispatcher._runs.stopped, "it closes")
+    renewed = len(renewals)
+
+    eventually(lambda: len(renewals) > renewed + 3, "the lease is renewed", 10.0)
+    go.set()
+    closing.join(LONG_S)
+
+    assert store.get(job.id).status is Status.SUCCEEDED
+
+
+def test_job_that_is_claimed_while_all_is_told_to_stop_stops_too(
+    dispatcher: Dispatcher, store: CountingStore, pool: Slots, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing does not wait for a job that nobody has told."""
+    claimed, go = threading.Event(), threading.Event()
+    claim = store.claim
+
+    def claimed_and_held(*given: Any) -> Any:
+        found = claim(*given)
+        if found is not None:
+            claimed.set()
+            assert go.wait(LONG_S)
+        return found
+
+    def run_until_cancelled(task: Any, *, cancel: threading.Event, **_: Any) -> Any:
+        assert cancel.wait(LONG_S / 4)
+        raise Cancelled("the job was cancelled")
+
+    monkeypatch.setattr(store, "claim", claimed_and_held)
+    monkeypatch.setattr(pool, "run", run_until_cancelled)
+    job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+    assert claimed.wait(LONG_S)
+    closing = threading.Thread(target=dispatcher.close, args=(0.0,), daemon=True)
+    closing.start()
+    eventually(lambda: dispatcher._handing_back, "all is told to stop")
+    go.set()
+    closing.join(LONG_S)
+
+    found = store.get(job.id)
+    assert (found.status, found.attempts) == (Status.PENDING, 0)
+
+
 @pytest.mark.parametrize(
     ("event", "fraction", "eta_s"),
     [
@@ -249,45 +397,6 @@ def test_progress_for_people(event: Progress, fraction: float | None, eta_s: flo
     assert (told["done"], told["total"], told["unit"]) == (event.done, event.total, event.unit)
 
 
-class WarmSlots(Slots):
-    """A pool with idle slots, which are gone when they have been recycled."""
-
-    idle: tuple[SlotReport, ...] = ()
-
-    def slots(self) -> Any:
-        """Return the idle slots."""
-        return self.idle
-
-    def recycle(self, pid: int) -> bool:
-        """Let one go."""
-        self.idle = tuple(slot for slot in self.idle if slot.pid != pid)
-        return True
-
-
-@pytest.mark.parametrize(("soft_mib", "left"), [(460, {1, 3}), (700, {1, 2, 3})])
-def test_another_model_goes_before_one_is_loaded(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soft_mib: int, left: set[int]
-) -> None:
-    """Idle slots that would leave too little for a job are closed before it; its own, and those that fit, stay warm."""
-    monkeypatch.setattr(runner, "find_spec", lambda _name: object())
-    for name in ("model.bin", "config.json"):
-        (tmp_path / name).write_text("{}")
-    options = {"model": str(tmp_path)}
-    pool = WarmSlots({"info": MEDIA, "transcribe": {}})
-    key = Runner(pool).key("transcribe", options)  # type: ignore[arg-type]
-    held = {1: key, 2: ("transcribe", "another model"), 3: None}
-    pool.idle = tuple(SlotReport(pid, key, False, 1, 150 * 2**20, None, ()) for pid, key in held.items())
-    dispatcher = Dispatcher(store, Runner(pool), Budget(soft_mib * 2**20, 2**40), tmp_path)  # type: ignore[arg-type]
-    job = send(store, "transcribe", options)
-    dispatcher.start()
-
-    ended = dispatcher.wait(job.id, LONG_S)
-    dispatcher.close(LONG_S)
-
-    assert (ended.status, ended.error) == (Status.SUCCEEDED, None)
-    assert {slot.pid for slot in pool.idle} == left
-
-
 class WritingSlots(Slots):
     """A pool that leaves a file, as a slot does."""
 
@@ -302,7 +411,7 @@ def test_content_that_was_worked_on_before_needs_no_slot(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second job of the same content ends with the same result and file, in one attempt, and nothing is admitted."""
-    monkeypatch.setattr(runner, "find_spec", lambda _name: object())
+    monkeypatch.setattr(validation, "find_spec", lambda _name: object())
     for name in ("model.bin", "config.json"):
         (tmp_path / name).write_text("{}")
     pool = WritingSlots({"info": MEDIA, "transcribe": {"text": "So it goes", "complete": True}})
@@ -332,7 +441,7 @@ def test_a_job_that_was_looked_at_already_finds_what_came_meanwhile(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many of the same content may wait; the first one's result answers the others."""
-    monkeypatch.setattr(runner, "find_spec", lambda _name: object())
+    monkeypatch.setattr(validation, "find_spec", lambda _name: object())
     for name in ("model.bin", "config.json"):
         (tmp_path / name).write_text("{}")
     pool = WritingSlots({"info": MEDIA, "transcribe": {"complete": True}})

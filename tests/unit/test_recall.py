@@ -15,6 +15,7 @@ from tightship import runner as runner_module
 from tightship.errors import OutputUnwritable
 from tightship.inference.resolver import DEFAULT_SETTING
 from tightship.media.limits import Limits
+from tightship.operations import validation
 from tightship.operations.transcribe import OPERATION, TranscribeOptions
 from tightship.pool.content import Content
 from tightship.pool.task import Outcome, Task
@@ -60,7 +61,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "model.bin").write_text("weights")
     (folder / "config.json").write_text("{}")
-    monkeypatch.setattr(runner_module, "find_spec", lambda _name: object())
+    monkeypatch.setattr(validation, "find_spec", lambda _name: object())
     monkeypatch.setenv(DEFAULT_SETTING, str(folder))
     return folder
 
@@ -208,6 +209,22 @@ def test_the_second_run_needs_no_slot(runner: Runner, pool: Slots, source: Path,
     assert again.result == {**first.result, "output": str(tmp_path / "b.srt"), "cached": True}
     assert first.warnings == again.warnings == ({"code": "input", "message": "it is short"},)
     assert (tmp_path / "b.srt").read_bytes() == (tmp_path / "a.srt").read_bytes() == b"1\nSo it goes\n"
+
+
+def test_whoever_wants_it_anew_gets_it_anew(
+    pool: Slots, runner: Runner, source: Path, tmp_path: Path, model: Path
+) -> None:
+    """And what came of it is remembered in place of the old."""
+    runner.run("transcribe", source, tmp_path / "a.txt", {"format": "text"})
+    recall = open_recall(tmp_path / "home", CONFIG, anew=True)
+    pool._answers["transcribe"] = {**RESULT, "text": "And so on"}
+    Runner(pool, recall=recall).run("transcribe", source, tmp_path / "b.txt", {"format": "text"})  # type: ignore[arg-type]
+    third = open_recall(tmp_path / "home", CONFIG)
+    known = Runner(pool, recall=third).run("transcribe", source, tmp_path / "c.txt", {"format": "text"})  # type: ignore[arg-type]
+
+    assert pool.works() == 2
+    assert known.result is not None
+    assert known.result["text"] == "And so on"
 
 
 def test_other_content_and_other_options_are_done(runner: Runner, pool: Slots, source: Path, tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tightship import runner
 from tightship.errors import CorruptMedia, InvalidOptions, TightshipError
+from tightship.operations import validation
 from tightship.operations.gif import GifOptions
-from tightship.operations.registry import operation_named
 from tightship.pool.deadline import Deadline
-from tightship.runner import Runner, RunnerConfig, validate
+from tightship.runner import Runner, RunnerConfig
 from tightship.testing import StubPool
 
 #: What the probe says of a minute of 720p.
@@ -47,27 +46,13 @@ def test_the_least_time_is_not_more_than_the_most() -> None:
         RunnerConfig(min_work_s=10, max_work_s=5)
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"widht": 3}, "no option 'widht'; it takes colors, dither"),
-        ({"width": 0}, "width: Input should be greater than or equal to 1, not 0"),
-        ({"width": "wide"}, "width"),
-        ({"fps": float("nan")}, "fps must be a finite number, not nan"),
-        ({"start_s": float("inf")}, "start_s must be a finite number"),
-        ({"start_s": 5, "end_s": 4}, "must be after"),
-        ({"dither": "dots"}, "dither"),
-        ({"colors": 257}, "colors"),
-    ],
-)
-def test_wrong_options_are_named(options: dict[str, Any], says: str) -> None:
-    """An option that is unknown, of the wrong type or out of range is refused by name, before any task."""
+def test_wrong_options_are_refused_before_any_task() -> None:
+    """It takes no slot to know."""
     pool = StubPool({})
 
-    job = run(pool, **options)
+    job = run(pool, width=0)
 
     assert isinstance(job.error, InvalidOptions)
-    assert says in job.error.public_message
     assert pool.tasks == []
 
 
@@ -81,11 +66,6 @@ def test_sound_that_is_longer_than_its_header_says_gets_its_time(tmp_path: Path)
 
     deadline = pool.tasks[-1].deadline
     assert (deadline.soft_s, deadline.after(3600).soft_s, deadline.after(1e9).soft_s) == (120, 3600, 6 * 3600)
-
-
-def test_options_get_their_defaults() -> None:
-    """What is not given is what the operation says."""
-    assert validate(operation_named("gif"), {"width": "480"}) == GifOptions(width=480)
 
 
 def test_unknown_operation_is_refused() -> None:
@@ -204,7 +184,7 @@ def model(tmp_path: Path) -> Path:
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Modules that are not installed; none, whatever this machine has."""
     lacking: set[str] = set()
-    monkeypatch.setattr(runner, "find_spec", lambda name: None if name in lacking else object())
+    monkeypatch.setattr(validation, "find_spec", lambda name: None if name in lacking else object())
     return lacking
 
 

@@ -79,7 +79,7 @@ def transcribe(
         Path | None,
         typer.Option("--output-dir", metavar="DIR", help="Where transcripts go; made when it is not there."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also do again what is done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also do again what is done, or remembered.")] = False,
     words: Annotated[
         bool, typer.Option("--word-timestamps", help="Tell the time of each word (verbose_json).")
     ] = False,
@@ -124,14 +124,15 @@ def transcribe(
     options = {name: value for name, value in given.items() if value is not None}
     options |= {"words": words, "vad_filter": not no_vad}
     prepare(settings, options)
-    return _perform(settings, list(_pieces(files, output_dir, form, force)), options, remember=not no_cache)
+    pieces = list(_pieces(files, output_dir, form, force))
+    return _perform(settings, pieces, options, remember=not no_cache, anew=force)
 
 
 def prepare(settings: Settings, options: Mapping[str, Any]) -> None:
     """Refuse, before any file is touched, what cannot be done; fetch the model where it is not here."""
     require_media()
     from tightship.operations.transcribe import OPERATION
-    from tightship.runner import require, validate
+    from tightship.operations.validation import require, validate
 
     require(OPERATION)
     validate(OPERATION, options)
@@ -171,7 +172,9 @@ def _is_done(source: Path, output: Path) -> bool:
     return newer
 
 
-def _perform(settings: Settings, pieces: Sequence[_Piece], options: Mapping[str, Any], *, remember: bool = True) -> int:
+def _perform(
+    settings: Settings, pieces: Sequence[_Piece], options: Mapping[str, Any], *, remember: bool, anew: bool
+) -> int:
     from tightship.api import open_runner
     from tightship.cli.progress import open_bar
     from tightship.config import Config
@@ -179,7 +182,7 @@ def _perform(settings: Settings, pieces: Sequence[_Piece], options: Mapping[str,
     from tightship.store.config import NO_CACHE
 
     config = _config(Config.from_environment(os.environ, settings.home), pieces)
-    config = config if remember else replace(config, cache=NO_CACHE)
+    config = replace(config, anew=anew, cache=config.cache if remember else NO_CACHE)
     told: list[dict[str, Any]] = []
     errors: list[TightshipError] = []
     with open_runner(config) as runner, own_folder(config.home / "scratch", "transcripts") as scratch:
@@ -234,7 +237,7 @@ def _report(settings: Settings, piece: _Piece, output: Path, job: Job) -> dict[s
     if job.receipt is not None and not settings.quiet:
         complain(printable(job.receipt.in_words()))
     elif job.error is None and not settings.quiet:
-        complain(f"{_named(piece)}: remembered from before; --no-cache does it again")
+        complain(f"{_named(piece)}: remembered from before; --force does it again")
     return told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -160,7 +161,8 @@ def _perform(settings: Settings, config: Any) -> int:
     if config.operation == "transcribe":
         prepare(settings, config.options)
     suffix = Recipe.of(config.operation, config.options).suffix
-    with open_service(service_config(os.environ, settings.home)) as service:
+    service_settings = replace(service_config(os.environ, settings.home), anew=config.force)
+    with open_service(service_settings) as service:
         _say_start(settings, config, suffix)
         try:
             tally = run(

@@ -30,6 +30,11 @@ class Bell:
             rung, self._rung = self._rung, False
             return rung
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._stopped
+
     def stop(self) -> None:
         """Wake all threads; from now on nobody waits."""
         with self._changed:

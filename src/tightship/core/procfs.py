@@ -11,7 +11,8 @@ import os
 #: Ticks per second of the times in `/proc/<pid>/stat`.
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
-#: Read size: `status` and `stat` fit in one read, so that each is a consistent picture.
+#: Read size: `status` and `stat` fit in one read, so that each is a consistent picture; but for the `status` of who is
+#: in a thousand groups.
 _READ_BYTES = 8192
 #: Children of every kind, those that end without a SIGCHLD too (`__WALL`, which Python does not name).
 _WALL = 0x40000000
@@ -205,14 +206,14 @@ def _size_bytes(text: bytes, key: bytes) -> int:
 
 
 def _read(path: str, *, at_once: bool = False) -> bytes:
-    """Return a file's content; `at_once` is for one that fits in one read, and saves the look for more."""
+    """Return a file's content; `at_once` is for one that the kernel gives whole when it fits: no look for more then."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except _GONE:
         return b""
     try:
         text = os.read(fd, _READ_BYTES)
-        while not at_once and (more := os.read(fd, _READ_BYTES)):
+        while not (at_once and len(text) % _READ_BYTES) and (more := os.read(fd, _READ_BYTES)):
             text += more
         return text
     except _GONE:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from tightship.errors import ExtraMissing
 from tightship.operations.operation import Operation
 from tightship.operations.registry import OPERATIONS
-from tightship.runner import require
+from tightship.operations.validation import require
 
 
 def catalogue_routes() -> APIRouter:

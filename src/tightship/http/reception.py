@@ -19,7 +19,7 @@ from tightship.http.field import FILE, Fields, JobWording, Wording
 from tightship.http.form import OVERHEAD_BYTES, FormEvent, FormParser, PartBegan, PartData
 from tightship.http.signature import HEAD_BYTES, check_signature
 from tightship.operations.registry import operation_named
-from tightship.runner import check
+from tightship.operations.validation import check
 from tightship.store.record import JobRecord
 from tightship.store.request import Request
 from tightship.store.seat import Seat

@@ -87,11 +87,11 @@ class Window:
         position_s = max(0.0, time_s - self.times_s[piece]) + self.starts_s[piece]
         at = ceil(min(position_s, *self.starts_s[piece + 1 : piece + 2], self.duration_s) / CHUNK_S - 1e-6)
         begin_s = at * CHUNK_S
-        later = [number for number, start_s in enumerate(self.starts_s) if start_s > begin_s + 1e-6]
+        first = bisect_right(self.starts_s, begin_s + 1e-6)  # a border that was reckoned is not met to the last digit
         return Window(
             self.samples[at * CHUNK :],
-            (0.0, *(self.starts_s[number] - begin_s for number in later)),
-            (self.time_s(begin_s), *(self.times_s[number] for number in later)),
+            (0.0, *(start_s - begin_s for start_s in self.starts_s[first:])),
+            (self.times_s[first - 1] + begin_s - self.starts_s[first - 1], *self.times_s[first:]),
             self.voiced[at:],
         )
 

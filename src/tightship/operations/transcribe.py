@@ -83,10 +83,11 @@ class TranscribeOptions:
 def session_key(model: resolver.Model, device: str = "auto") -> str:
     """Return the key that `open_session` takes: what a warm slot holds, and is kept for.
 
-    Other weights in the same folder are another session: the old ones must not answer for them.
+    Other files in the same folder are another session: the old ones must not answer for them.
     """
-    weights = (model.folder / "model.bin").stat()
-    told = {"folder": str(model.folder), "device": device, "inode": weights.st_ino, "changed_ns": weights.st_ctime_ns}
+    found = [(path.name, path.stat()) for path in resolver.files(model)]
+    files = [(name, file.st_ino, file.st_ctime_ns) for name, file in found]
+    told = {"folder": str(model.folder), "device": device, "files": files}
     return json.dumps(told, sort_keys=True)
 
 

@@ -40,7 +40,8 @@ class Deadline:
     def after(self, done: float) -> Deadline:
         """Return the deadline of an attempt that has done so much."""
         granted_s = min(self.pace_s * done, self.most_s)
-        return self if granted_s <= self.soft_s else Deadline.within(granted_s, self.no_progress_s)
+        # What is no number (none at all, times infinity) is not more than was claimed.
+        return Deadline.within(granted_s, self.no_progress_s) if granted_s > self.soft_s else self
 
     def next_kill(self, started_s: float, progressed_s: float) -> tuple[float, str]:
         """Return when to kill, on the clock that both times were read from, and what that kill is called."""

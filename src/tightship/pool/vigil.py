@@ -147,7 +147,7 @@ class Vigil:
                 return message
             case Started():
                 self.started = message
-            case Opened():
+            case Opened() if self.opening is None:  # a worker that says so again and again would fill the log
                 self._open(Opening(**vars(message)))
             case Progress():
                 further = self.progress is None or message.done > self.progress.done

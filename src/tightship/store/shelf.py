@@ -11,14 +11,17 @@ import os
 import re
 import secrets
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-#: Most files on a shelf: a look at all of them, which goes before and after each new one, then takes some 60 ms.
+#: Most files on a shelf: a look at all of them then takes some 60 ms.
 MOST_FILES = 10_000
+#: Where something has to go, a part of the bounds goes with it: what comes next needs no look until that is used up.
+_SPARE_PART = 64
 #: A file takes whole blocks of the disk.
 _BLOCK_BYTES = 4096
 #: Seconds after which a half-written file has lost its writer: writing takes less than one.
@@ -40,7 +43,7 @@ class Shelf:
     Args:
         folder: Where they lie; made when the first one is written.
         limit_bytes: What they may take together, in blocks of 4 KiB. While several processes write, what they write
-            comes on top.
+            comes on top, and a 64th for each process that has looked before the others wrote.
         reserve_bytes: Bytes of free disk that are left to others.
     """
 
@@ -48,6 +51,8 @@ class Shelf:
         self.folder = folder
         self.limit_bytes = limit_bytes
         self._reserve_bytes = reserve_bytes
+        self._lock = threading.Lock()
+        self._spare_bytes = self._spare_files = 0
 
     def read(self, key: str, most_bytes: int) -> bytes | None:
         """Return a file's content and count it as used now; None where there is none.
@@ -91,8 +96,9 @@ class Shelf:
         if space.f_bavail * space.f_frsize < self._reserve_bytes + len(data):
             raise OSError(errno.ENOSPC, "the rest of the disk is left to others", str(self.folder))
         part = self.folder / f"{key}.{secrets.token_hex(8)}.part"
-        # Before and after: so one process alone is never over the limit, and several are when none writes.
-        gone = self._make_room(_on_disk(len(data)), 1)
+        # Before and after: so one process alone is never over the limit, and several are not for long.
+        has_room = self._takes_spare(_on_disk(len(data)))
+        gone = 0 if has_room else self._make_room(_on_disk(len(data)), 1)
         try:
             _write_synced(part, data)
             part.replace(self._path(key))
@@ -100,7 +106,7 @@ class Shelf:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-        return gone + self._make_room(0, 0)
+        return gone if has_room else gone + self._make_room(0, 0)
 
     def remove(self, key: str) -> None:
         """Remove a file, where there is one.
@@ -141,20 +147,36 @@ class Shelf:
                 raise
             return os.open(self._path(key), flags | os.O_PATH)  # a link: opened as itself, it is no plain file
 
+    def _takes_spare(self, size_bytes: int) -> bool:
+        """Use room that was there at the last look; False where there was not so much."""
+        with self._lock:
+            if size_bytes > self._spare_bytes or not self._spare_files:
+                return False
+            self._spare_bytes, self._spare_files = self._spare_bytes - size_bytes, self._spare_files - 1
+            return True
+
     def _make_room(self, wanted_bytes: int, wanted_files: int) -> int:
-        """Remove the least recently used until so much more fits; return how many have gone."""
+        """Remove the least recently used until so much more fits, and some to spare; return how many have gone."""
         held = sorted(self._all())
         total_bytes, count = wanted_bytes + sum(each.size_bytes for each in held), wanted_files + len(held)
+        most_bytes, most_files = self.limit_bytes, MOST_FILES
+        spare_bytes = most_bytes // _SPARE_PART // _BLOCK_BYTES * _BLOCK_BYTES
+        spare_files = most_files // _SPARE_PART
+        if total_bytes > most_bytes or count > most_files:
+            most_bytes, most_files = most_bytes - spare_bytes, most_files - spare_files
         abandoned_ns = time.time_ns() - int(_ABANDONED_S * 1e9)
         gone = 0
         for each in held:
             orphan = each.path.endswith(".part") and each.used_ns < abandoned_ns
-            if total_bytes <= self.limit_bytes and count <= MOST_FILES and not orphan:
+            if total_bytes <= most_bytes and count <= most_files and not orphan:
                 continue
             with suppress(FileNotFoundError):  # another process was faster
                 os.unlink(each.path)  # noqa: PTH108 - as above
                 gone += 1
             total_bytes, count = total_bytes - each.size_bytes, count - 1
+        with self._lock:
+            self._spare_bytes = max(0, min(spare_bytes, self.limit_bytes - total_bytes))
+            self._spare_files = max(0, min(spare_files, MOST_FILES - count))
         return gone
 
     def _all(self) -> Iterator[_Held]:

@@ -86,7 +86,7 @@ def by_content(question: Question, digest: str, alike: Sequence[Fingerprint], at
 
     Args:
         digest: SHA-256 of its content.
-        alike: What became of files with the same content, asked for the same.
+        alike: What became of files with the same content, asked for the same: done or failed, the newest first.
         at_work: Digests of the contents that are being worked on.
     """
     if question.present and any(each.digest == digest for each in question.own(Outcome.DONE)):
@@ -94,9 +94,9 @@ def by_content(question: Question, digest: str, alike: Sequence[Fingerprint], at
     if digest in at_work:
         return Step.JOIN
     counts = [each for each in alike if each.noted_s >= question.anew_before_s]
-    if any(each.outcome is Outcome.FAILED for each in counts):
-        return Step.FAIL
-    return Step.COPY if any(each.outcome is Outcome.DONE for each in counts) else Step.WORK
+    if not counts:
+        return Step.WORK
+    return Step.FAIL if counts[0].outcome is Outcome.FAILED else Step.COPY
 
 
 def ours(known: Sequence[Fingerprint]) -> frozenset[str]:

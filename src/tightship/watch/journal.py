@@ -117,6 +117,17 @@ def key(path: Path) -> str:
     return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
+def may_exist(name: str) -> bool:
+    """Whether a file may be there still, given its `key`; of a name that was no text, nobody can say."""
+    try:
+        Path(name).lstat()
+    except FileNotFoundError:
+        return "\\x" in name
+    except OSError:
+        return True
+    return True
+
+
 def is_same(file: Sighting) -> bool:
     """Whether a file is still there as it was seen."""
     with suppress(OSError):

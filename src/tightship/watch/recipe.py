@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tightship.operations.registry import operation_named
-from tightship.runner import check, validate
+from tightship.operations.validation import check, validate
 from tightship.store.document import encode_options
 from tightship.watch.choice import MEDIA_SUFFIXES
 

@@ -33,14 +33,17 @@ class Field:
     def sight(self, path: Path) -> Sighting | None:
         """Return the file as it is; None when it is none of ours."""
         root = self.root_of(path)
-        if root is None or not self._takes(path, root):
+        if root is None or not self._takes(path, root) or _is_behind_link(path.parent, root):
             return None
         return _sight(path, root)
 
     def walk(self, top: Path, on_fault: OnFault) -> Iterator[Sighting]:
-        """Yield the files below a folder, in no order; links are followed to files and not to folders."""
+        """Yield the files below a folder, in no order; links are followed to files and not to folders.
+
+        A watched folder that lies in another is left out: it is looked through for itself.
+        """
         root = self.root_of(top)
-        if root is None or (top != root and not self.enters(top, root)):
+        if root is None or (top != root and (not self.enters(top, root) or _is_behind_link(top, root))):
             return
         pending = [top]
         while pending:
@@ -50,7 +53,7 @@ class Field:
                     for entry in entries:
                         path = Path(entry.path)
                         if entry.is_dir(follow_symlinks=False):
-                            if self.enters(path, root):
+                            if path not in self.roots and self.enters(path, root):
                                 pending.append(path)
                         elif self._takes(path, root) and (seen := _sight(path, root)) is not None:
                             yield seen
@@ -62,6 +65,13 @@ class Field:
         below = folder.relative_to(root)
         above = (each for each in (below, *below.parents) if each.parts)
         return not self._avoids(folder, root) and all(self.choice.enters(each) for each in above)
+
+    def is_folder(self, path: Path) -> bool:
+        """Whether a path is a folder that is looked into where its name allows it: links lead to others'."""
+        try:
+            return stat.S_ISDIR(path.lstat().st_mode)
+        except OSError:
+            return False
 
     def root_of(self, path: Path) -> Path | None:
         """Return the innermost watched folder that holds a path, or is it."""
@@ -75,6 +85,12 @@ class Field:
 
     def _avoids(self, path: Path, root: Path) -> bool:
         return any(path.is_relative_to(each) for each in self.avoid if each != root and each.is_relative_to(root))
+
+
+def _is_behind_link(folder: Path, root: Path) -> bool:
+    """Whether the way from the watched folder to this one leads over a link."""
+    way = (each for each in (folder, *folder.parents) if each != root and each.is_relative_to(root))
+    return any(os.path.islink(each) for each in way)  # noqa: PTH114 - says no, too, where a folder has been shut
 
 
 def _sight(path: Path, root: Path) -> Sighting | None:

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
 
@@ -65,6 +66,15 @@ class Submission:
         self._limit_bytes = limit_bytes
         self._stop = stop
         self.anew_before_s = anew_before_s
+
+    def check_line(self) -> None:
+        """Refuse a file before it is read while as many jobs wait as may wait.
+
+        Raises:
+            QueueFull, StoreBusy: Not now.
+        """
+        with suppress(DiskFull):  # that is for `submit` to say: not every file needs a copy
+            self._store.check_room(0)
 
     def digest_of(self, sighting: Sighting) -> str:
         """Return the SHA-256 of a file's content.
@@ -174,7 +184,7 @@ class Submission:
                         raise Cancelled("the watch was stopped")
                 found = os.fstat(fd)
         except (MediaNotFound, UnsupportedMedia):
-            if not sighting.source.is_file():
+            if not os.path.isfile(sighting.source):  # noqa: PTH113 - also where its folder has been shut
                 raise Changed(sighting.source) from None
             raise
         except OSError as fault:

@@ -6,8 +6,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -70,8 +70,8 @@ class Watcher:
         self, config: WatchConfig, service: Service, stop: threading.Event, tell: Tell, warn: Warn, clock: Clock
     ) -> None:
         recipe = Recipe.of(config.operation, config.options)
-        roots = tuple(dict.fromkeys(folder.absolute() for folder in config.folders))
-        output_dir = None if config.output_dir is None else config.output_dir.absolute()
+        roots = tuple(dict.fromkeys(map(_located, config.folders)))
+        output_dir = None if config.output_dir is None else _located(config.output_dir)
         self._config = config
         self._service = service
         self._stop = stop
@@ -152,12 +152,19 @@ class Watcher:
         for source in (self._settled, self._told, self._scanned):
             began_s = time.thread_time()
             while not self._ready and not self._stop.is_set() and (batch := source()) is not None:
-                self._ready.extend(self._work.sift([file for file in batch if self._is_settled(file)]))
+                self._ready.extend(file for file in self._sifted(batch) if self._is_settled(file))
             if source == self._scanned:
                 self._scan_s += time.thread_time() - began_s
         if not self._walks:
             self._again(self._config.rescan_s)
         return bool(self._ready)
+
+    def _sifted(self, files: Sequence[Sighting]) -> list[Sighting]:
+        """Return the files whose content has to be looked at; the others are not waited for either."""
+        wanted = self._work.sift(files)
+        for file in set(files).difference(wanted):
+            self._settling.forget(file.source)
+        return wanted
 
     def _settled(self) -> list[Sighting] | None:
         """Return files that were waited for."""
@@ -178,7 +185,7 @@ class Watcher:
             self._scan_at_s = min(self._scan_at_s, self._clock.monotonic_s())
         files = []
         for path in paths:
-            if path.is_dir():  # with all that had been put there before anybody looked
+            if self._field.is_folder(path):  # with all that had been put there before anybody looked
                 self._look_through(path)
             elif (file := self._field.sight(path)) is not None:
                 files.append(file)
@@ -261,6 +268,11 @@ class Watcher:
         root = self._field.root_of(path)
         if root is None or path == root:
             return False
-        with suppress(OSError):
-            return self._field.enters(path, root) if path.is_dir() else self._field.sight(path) is not None
-        return False
+        if self._field.is_folder(path):
+            return self._field.enters(path, root)
+        return self._field.sight(path) is not None
+
+
+def _located(folder: Path) -> Path:
+    """Return a folder's one name, by which what was made there is known again, whatever detour it is named by."""
+    return folder.resolve() if ".." in folder.parts else folder.absolute()

@@ -25,7 +25,7 @@ from tightship.store.record import JobRecord
 from tightship.store.states import Status
 from tightship.watch.decision import Question, Step, by_content, by_times, ours
 from tightship.watch.delivery import NotOurs, digest_at, prepare
-from tightship.watch.journal import Journal, is_same, key
+from tightship.watch.journal import Journal, is_same, key, may_exist
 from tightship.watch.recipe import Recipe
 from tightship.watch.sighting import Sighting
 from tightship.watch.submission import Submission
@@ -65,6 +65,7 @@ class Work:
         self._service = service
         self._submission = submission
         self._journal = journal
+        self._turned_away = False
         self._started_s = service.store.fingerprints.now_s()
 
     @property
@@ -90,9 +91,15 @@ class Work:
             # In this order: what another watch has put there since was noted before.
             (known,) = self._journal.known_of([file])
             if self._is_free(file, present, known):
+                if self._turned_away:  # else each look at the line would cost the reading of a file
+                    self._submission.check_line()
+                    self._turned_away = False
                 prepare(self._journal.place_of(file), self._journal.output_dir)
                 self._act(file, self._submission.digest_of(file), self._question(file, known))
-        except (*NOT_NOW, Cancelled):
+        except NOT_NOW:
+            self._turned_away = True
+            raise
+        except Cancelled:
             raise
         except NotOurs:
             self._journal.left(file)
@@ -148,7 +155,7 @@ class Work:
             self.missed = True
             return False
         others = {each.source for each in known if each.source != key(file.source) and each.outcome is Outcome.DONE}
-        if present is None or (present in ours(known) and not any(Path(other).exists() for other in others)):
+        if present is None or (present in ours(known) and not any(map(may_exist, others))):
             return True
         self._journal.left(file)
         return False

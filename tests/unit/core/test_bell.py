@@ -54,9 +54,11 @@ def test_stopped_bell_holds_nobody() -> None:
     bell = Bell()
     threads, answers = waiting(bell, 3)
 
+    assert not bell.stopped
     bell.stop()
 
     for thread in threads:
         thread.join(LONG_S)
     assert answers == [False] * 3
+    assert bell.stopped
     assert not bell.wait()

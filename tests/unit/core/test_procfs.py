@@ -225,6 +225,17 @@ def test_a_closed_reset_says_that_it_cannot():
     assert repr(reset) == "<PeakReset not available>"
 
 
+def test_a_status_longer_than_one_read_is_read_whole(run_python, monkeypatch):
+    """The groups of whoever is in a thousand come before the figures; nobody is measured as nothing for that."""
+    process = run_python("")
+    held_bytes, mark_bytes = procfs.memory_and_high_water_bytes(process.pid)
+    size = len(procfs._read(f"/proc/{process.pid}/status"))
+
+    for read_bytes in (64, size, size - 1):
+        monkeypatch.setattr(procfs, "_READ_BYTES", read_bytes)
+        assert procfs.memory_and_high_water_bytes(process.pid) == (held_bytes, mark_bytes)
+
+
 def test_the_module_imports_nothing_but_the_standard_library():
     """The supervisor's small process imports it alone."""
     program = "import sys, tightship.core.procfs; print(*sys.modules)"

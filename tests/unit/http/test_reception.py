@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.unit.http.test_form import KIND
-from tightship import runner
 from tightship.errors import (
     ExtraMissing,
     IdempotencyConflict,
@@ -20,6 +19,7 @@ from tightship.errors import (
 )
 from tightship.http.fault import MalformedRequest
 from tightship.http.reception import Announcement, Reception
+from tightship.operations import validation
 from tightship.store.config import StoreConfig
 from tightship.store.record import JobRecord
 from tightship.store.request import Request
@@ -219,7 +219,7 @@ def test_an_operation_that_is_not_installed_is_refused_before_the_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sends it learns what the server lacks."""
-    monkeypatch.setattr(runner, "find_spec", lambda _name: None)
+    monkeypatch.setattr(validation, "find_spec", lambda _name: None)
     receiving = reception(store)
 
     with pytest.raises(ExtraMissing, match=r"tightship\[transcribe\]"):

@@ -101,6 +101,18 @@ def test_what_follows_a_time_is_a_window_of_its_own(time_s: float, begins_s: flo
         assert rest.time_s(at / RATE_HZ) == pytest.approx(rest.samples[at] - 1, abs=0.001)
 
 
+def test_a_rest_of_a_rest_keeps_its_times() -> None:
+    """A rest begins where a pause was cut out, wherever in the window that is: behind the pause, not before it."""
+    for length_s in np.arange(3.0, 9.0, 0.1):
+        (window,) = cut(stream(2, 20, float(length_s), 30, 4))
+
+        first = window.after(1.0)
+        rest = first.after(first.times_s[2] - 5)
+
+        assert len(first.times_s) == 3
+        assert rest.times_s == pytest.approx((first.times_s[2],))
+
+
 def test_nothing_follows_the_end() -> None:
     """Behind its end, a window holds no sample and no voice."""
     (window,) = cut(stream(3))

@@ -200,6 +200,22 @@ def test_a_slot_is_known_by_the_model_that_it_keeps(tmp_path: Path) -> None:
     assert not transcribe.keeps(None, mine)
 
 
+def test_every_file_of_a_model_makes_a_session(tmp_path: Path) -> None:
+    """A slot that has read the old vocabulary must not answer for the new one."""
+    from tightship.inference.resolver import resolve
+
+    for name in ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt"):
+        (tmp_path / name).write_text("old")
+    model = resolve(str(tmp_path))
+    keys = {transcribe.session_key(model)}
+    for name in ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt"):
+        (tmp_path / "new").write_text("new")
+        (tmp_path / "new").rename(tmp_path / name)
+        keys.add(transcribe.session_key(model))
+
+    assert len(keys) == 5
+
+
 def test_time_and_memory_grow_with_the_model(tmp_path: Path) -> None:
     """A model of a gigabyte gets more of both than one of a kilobyte."""
     demands = []

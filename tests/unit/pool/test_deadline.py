@@ -32,3 +32,18 @@ def test_work_that_is_longer_than_was_claimed_gets_longer(done: float, expected:
 
     assert (later.soft_s, later.hard_s, later.no_progress_s) == (*expected, 30)
     assert Deadline(90, 100, 30).after(done) == Deadline(90, 100, 30)
+
+
+@pytest.mark.parametrize(
+    ("pace_s", "done", "soft_s"),
+    [
+        (0, float("inf"), 90),
+        (0, float("nan"), 90),
+        (2, float("nan"), 90),
+        (2, float("-inf"), 90),
+        (2, float("inf"), 1000),
+    ],
+)
+def test_what_is_no_number_of_units_puts_nothing_off(pace_s: float, done: float, soft_s: float) -> None:
+    """What an operation says it has done may come from the input; the work must not stumble over it."""
+    assert Deadline(90, 100, 30, pace_s=pace_s, most_s=1000).after(done).soft_s == soft_s

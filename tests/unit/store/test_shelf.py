@@ -87,6 +87,23 @@ def test_there_are_only_so_many_files(shelf: Shelf, monkeypatch: pytest.MonkeyPa
     assert names(shelf) == {2, 3}
 
 
+def test_a_full_shelf_is_not_gone_through_for_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some more than one go at a time, so that the next ones need no look; the bound holds all the same."""
+    monkeypatch.setattr(module, "MOST_FILES", 256)
+    shelf = Shelf(tmp_path / "shelf", 256 * BLOCK)
+    for number in range(300):
+        shelf.write(key(number), b"x")
+    looks = []
+    held = shelf._all
+    monkeypatch.setattr(shelf, "_all", lambda: looks.append(1) or held())
+    for number in range(300, 400):
+        shelf.write(key(number), b"x")
+        assert len(names(shelf)) <= 256
+
+    assert len(looks) <= 40
+    assert min(names(shelf)) > 140
+
+
 def test_what_a_killed_writer_left_goes(shelf: Shelf) -> None:
     """After ten minutes; that of one who writes right now stays, and both count."""
     shelf.write(key(1), b"x")

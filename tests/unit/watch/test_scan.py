@@ -33,7 +33,7 @@ def found(field: Field, top: Path) -> dict[str, str]:
 
 def test_walk_finds_what_is_ours(field: Field) -> None:
     """Nothing hidden, nothing in the folder of results; a folder above the watched ones shuts nothing out."""
-    assert found(field, field.roots[0]).keys() == {"a.mp4", "b.mp4", "c.mp4"}
+    assert found(field, field.roots[0]).keys() == {"a.mp4", "b.mp4"}
     assert found(field, field.roots[0] / "deep") == {"b.mp4": "in"}
     assert found(field, field.roots[1]) == {"c.mp4": "own"}
     assert found(field, field.roots[0] / "out") == {}
@@ -48,7 +48,27 @@ def test_links_are_followed_to_files_only(field: Field) -> None:
     (root / "nowhere.mp4").symlink_to(root / "none")
     os.mkfifo(root / "pipe.mp4")
 
-    assert found(field, root).keys() == {"a.mp4", "b.mp4", "c.mp4", "link.mp4"}
+    assert found(field, root).keys() == {"a.mp4", "b.mp4", "link.mp4"}
+
+
+def test_what_lies_behind_a_link_is_not_ours(field: Field) -> None:
+    """Neither where the system tells of the link, nor where it tells of a file behind it."""
+    root = field.roots[0]
+    (root / "deep" / "circle").symlink_to(root)
+
+    assert found(field, root / "deep" / "circle") == {}
+    assert not field.is_folder(root / "deep" / "circle")
+    assert field.is_folder(root / "deep")
+    assert field.sight(root / "deep" / "circle" / "a.mp4") is None
+
+
+def test_folder_in_a_folder_is_looked_through_once(field: Field) -> None:
+    """Where both are watched, a file belongs to the inner one."""
+    seen = [file for root in field.roots for file in field.walk(root, lambda *_: None)]
+
+    assert sorted((file.source.name, file.root.name) for file in seen) == [
+        ("a.mp4", "in"), ("b.mp4", "in"), ("c.mp4", "own"),
+    ]  # fmt: skip
 
 
 def test_sight_says_the_same_as_the_walk(field: Field) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 
 from tightship.errors import Cancelled, CorruptMedia, DiskFull
 from tightship.store.config import StoreConfig
+from tightship.store.request import Request
 from tightship.store.store import Store
 from tightship.watch import work
 from tightship.watch.choice import Choice
+from tightship.watch.sighting import Settling, Sighting
+from tightship.watch.submission import Submission
 from tightship.watch.watcher import BATCH
 
 from .conftest import Yard
@@ -241,6 +245,32 @@ def test_more_files_than_seats_wait_in_the_folder(yard: Yard) -> None:
     assert yard.bench.most_waiting == 2 * yard.store.config.max_running
 
 
+def test_full_line_is_not_paid_for_by_reading(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was turned away is read again when there is room, not with every look at the line."""
+    looks = iter(range(50))
+    reads: list[Path] = []
+    digest_of = Submission.digest_of
+
+    def read(submission: Submission, sighting: Sighting) -> str:
+        reads.append(sighting.source)
+        return digest_of(submission, sighting)
+
+    def rest(_pause_s: float) -> None:
+        if next(looks, None) is None and others:
+            yard.store.delete(others.pop().id)
+
+    asked = [Request("gif", {"width": number}) for number in range(yard.store.config.max_pending)]
+    others = [yard.store.submit(request, reservation_bytes=1) for request in asked]
+    monkeypatch.setattr(Submission, "digest_of", read)
+    monkeypatch.setattr(yard.stop, "wait", rest)
+    yard.write("talk.mp4", "talk")
+
+    yard.watch()
+
+    assert yard.results() == {"talk.json": _bytes(4)}
+    assert len(reads) == 2
+
+
 def test_full_line_of_others_is_waited_for(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that finds no seat is not lost."""
     refusals = iter([True, True])
@@ -334,6 +364,43 @@ def test_stop_before_the_end_is_told(yard: Yard) -> None:
 
     with pytest.raises(Cancelled):
         yard.watch()
+
+
+def test_names_that_are_no_text_do_not_take_turns(yard: Yard) -> None:
+    """The database cannot tell their names as they are; what another file has made is left alone all the same."""
+    names = [os.fsdecode(b"caf\xe9.mp3"), os.fsdecode(b"caf\xe9.mp4")]
+    for name in names:
+        yard.write(name, name[-4:])
+        yard.watch()
+
+    assert yard.how() == [(names[1], "left")]
+
+
+def test_a_folder_may_be_named_by_a_detour(yard: Yard) -> None:
+    """What was made there is still known for ours."""
+    path = yard.write("talk.mp4", "talk")
+    yard.watch()
+    yard.folder = yard.folder / ".." / yard.folder.name
+    path.write_text("another talk")
+
+    yard.watch()
+
+    assert (yard.how(), yard.results()) == ([("talk.mp4", "done")], {"talk.json": _bytes(12)})
+
+
+def test_many_files_from_the_future_are_done(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is ahead: only so many are waited for at a time, and of those none that is done."""
+    monkeypatch.setattr("tightship.watch.watcher.Settling", lambda settle_s: Settling(settle_s, 3))
+    late_s = time.time() + 10 * 86400
+    for number in range(10):
+        os.utime(yard.write(f"{number}.mp4", f"talk {number}"), (late_s, late_s))
+    hurry = threading.Timer(30, yard.stop.set)
+    hurry.start()
+
+    yard.watch()
+    hurry.cancel()
+
+    assert len(yard.results()) == 10
 
 
 def test_names_that_are_no_text_are_done(yard: Yard) -> None:

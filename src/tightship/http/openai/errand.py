@@ -13,7 +13,7 @@ import anyio
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from tightship.errors import Cancelled, JobNotFound, QueueFull, TightshipError
+from tightship.errors import Cancelled, DiskFull, JobNotFound, QueueFull, StoreBusy, TightshipError
 from tightship.http.fault import SyncTimeout
 from tightship.http.state import AppState
 from tightship.store.record import EventRecord, JobRecord
@@ -102,7 +102,9 @@ class Errand:
         store = self._state.service.store
         if time.monotonic() - self._attended_s > store.config.lease_s / 3:
             self._attended_s = time.monotonic()
-            store.attend(self._job_id)
+            # There are two more times to say so before the lease has run out.
+            with suppress(StoreBusy, DiskFull):
+                store.attend(self._job_id)
         try:
             job = store.get(self._job_id)
         except JobNotFound:
@@ -111,8 +113,8 @@ class Errand:
 
     def _remove(self) -> None:
         service = self._state.service
-        # What cannot be removed now goes when its attendance has run out.
-        with suppress(TightshipError):
+        # What cannot be removed now goes when its attendance has run out; a file without its job goes with a sweep.
+        with suppress(TightshipError, OSError):
             service.store.delete(self._job_id)
         service.dispatcher.cancel(self._job_id)
 

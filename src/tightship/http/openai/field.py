@@ -66,8 +66,9 @@ class AudioWording:
         return plain in FIELDS
 
     def tells(self, fields: Fields) -> bool:
-        """Know what is to be done when the model is named."""
-        return "model" in fields
+        """Know what is to be done when the model is named, and the format too where times of words hang on it."""
+        names = set(map(_plain, fields))
+        return "model" in names and ("response_format" in names or "timestamp_granularities" not in names)
 
     def order(self, fields: Fields) -> Order:
         """Return a job that transcribes or translates."""

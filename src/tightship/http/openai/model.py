@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from tightship.errors import ModelNotFound, ModelUnusable
 from tightship.http.state import AppState
@@ -15,25 +15,28 @@ from tightship.inference.resolver import Model, resolve
 #: What OpenAI's clients call the default model.
 ALIAS = "whisper-1"
 
+#: A name may have a slash; none at all is not the default model's.
+_Id = Annotated[str, Path(pattern=r"\S")]
+
 
 def model_routes(state: AppState) -> APIRouter:
     """Return the routes about models."""
     router = APIRouter(prefix="/v1/models")
 
     @router.get("")
+    @router.get("/", include_in_schema=False)
     async def list_models() -> dict[str, Any]:
         """List the models that are on this machine; `whisper-1` is the default one."""
         return {"object": "list", "data": [_document(model) for model in await state.call(_listed)]}
 
-    # A name may have a slash.
     @router.get("/{model_id:path}")
-    async def show(model_id: str) -> dict[str, Any]:
+    async def show(model_id: _Id) -> dict[str, Any]:
         """Show a model that is on this machine."""
         found = await state.call(resolve, model_id, folders=False)
         return _document(replace(found, name=model_id))
 
     @router.post("/{model_id:path}/unload")
-    async def unload(model_id: str) -> dict[str, Any]:
+    async def unload(model_id: _Id) -> dict[str, Any]:
         """Close the idle workers that hold a model, which gives all of its memory back; `unloaded` tells how many."""
         closed = await state.call(state.service.unload_model, model_id)
         return {"id": model_id, "object": "model", "unloaded": closed}

@@ -84,9 +84,11 @@ class StreamedAnswer(Response):
         async for look in errand.looks():
             job = look.job
             for event in look.events:
-                if event.kind == "partial" and (piece := self._deltas.piece(event.data)):
+                if event.kind != "partial":
+                    continue
+                errand.got_on()
+                if piece := self._deltas.piece(event.data):
                     await self._delta(piece)
-                    errand.got_on()
                     quiet_since_s = anyio.current_time()
             if anyio.current_time() - quiet_since_s > self._state.config.heartbeat_s:
                 await self._write(": still here\n\n")

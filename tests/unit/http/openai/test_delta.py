@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tightship.http.openai.delta import Deltas
@@ -17,6 +17,7 @@ def partial(number: int, text: str) -> dict[str, Any]:
     return {"segment": {"id": number, "text": text, "start": 0.0, "end": 1.0}}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=40))
 def test_what_is_told_is_always_how_the_text_begins(order: list[tuple[int, bool]]) -> None:
     """Whichever events come, twice or not at all."""

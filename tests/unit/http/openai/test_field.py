@@ -10,7 +10,7 @@ import pytest
 from tightship.errors import InvalidOptions
 from tightship.http.openai.field import AudioWording, Manner
 from tightship.operations.registry import operation_named
-from tightship.runner import validate
+from tightship.operations.validation import validate
 
 
 def order(**fields: str | list[str]) -> tuple[dict[str, Any], Manner]:
@@ -124,3 +124,11 @@ def test_what_cannot_be_done_is_refused(fields: dict[str, Any], option: str, val
 def test_speech_is_cut_where_nobody_speaks(value: str) -> None:
     """Which is what both strategies of OpenAI's do."""
     assert order(chunking_strategy=value) == order()
+
+
+def test_what_the_fields_after_the_file_decide_is_not_refused_before_it() -> None:
+    """Times of words need a format that may still come; all else is known with the model."""
+    tells = AudioWording("transcribe").tells
+    assert tells({"model": ["tiny.en"]})
+    assert not tells({"model": ["tiny.en"], "timestamp_granularities[]": ["word"]})
+    assert tells({"model": ["tiny.en"], "timestamp_granularities[]": ["word"], "response_format": ["verbose_json"]})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +16,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from tests.contract.jobs import BROKEN, BUDGET_BYTES, OK
-from tightship.errors import Cancelled, CorruptMedia, QueueFull, TightshipError
+from tightship.errors import Cancelled, CorruptMedia, QueueFull, StoreBusy, TightshipError
 from tightship.http.config import HttpConfig
 from tightship.http.fault import SyncTimeout
 from tightship.http.key import KeyRing
 from tightship.http.measure import Meters
 from tightship.http.openai import stream
 from tightship.http.openai.answer import WholeAnswer
+from tightship.http.openai.errand import Errand
 from tightship.http.openai.stream import StreamedAnswer
 from tightship.http.state import AppState
 from tightship.service import Service
@@ -62,6 +65,12 @@ class Scene:
         """Have the worker bring segments."""
         for number in numbers:
             self.store.append_partial(self.claim, {"segment": {"id": number, "text": WORDS[number]}})
+
+    def be_read(self) -> None:
+        """Have the client read something first, however busy the machine is."""
+        give_up_at_s = time.monotonic() + 60
+        while not self.sent and time.monotonic() < give_up_at_s:
+            time.sleep(0.01)
 
     def finish(self, text: str = TEXT, *, complete: bool = True) -> None:
         """Have the worker bring the result."""
@@ -148,7 +157,7 @@ def test_events_that_were_lost_lose_no_text(scene: Scene, monkeypatch: pytest.Mo
     """Of a burst the store keeps the last five events: the rest of the text comes from the result, in any pieces."""
     monkeypatch.setattr(stream, "PIECE_BYTES", piece_bytes)
 
-    scene.play(lambda: scene.tell(0), lambda: scene.tell(*range(1, 8)), scene.finish)
+    scene.play(lambda: scene.tell(0), scene.be_read, lambda: scene.tell(*range(1, 8)), scene.finish)
 
     assert scene.deltas()[0] == "wörd 0."
     assert "".join(scene.deltas()) == TEXT == scene.events()[-1]["text"]
@@ -271,3 +280,40 @@ def test_a_client_that_waits_long_keeps_the_job(scene: Scene, monkeypatch: pytes
     scene.play(lambda: None, scene.finish, whole=True)
 
     assert set(told) == {scene.job.id}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_cannot_be_written_down_at_the_moment_costs_no_answer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """That somebody still waits can be said later; what is not removed now, a sweep removes."""
+
+    def busy(_job_id: str) -> None:
+        raise StoreBusy("others write")
+
+    def out_of_files(_job_id: str) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(scene.store, "attend", busy)
+    monkeypatch.setattr(scene.store, "delete", out_of_files)
+    monkeypatch.setattr(
+        "tightship.http.openai.errand.time", SimpleNamespace(monotonic=iter(range(0, 10**6, 20)).__next__)
+    )
+
+    scene.play(lambda: None, scene.finish, whole=whole)
+
+    assert TEXT in (scene.body() if whole else scene.events()[-1]["text"])
+    assert scene.cancelled == [scene.job.id]
+
+
+def test_work_that_gets_on_is_not_given_up_after_a_gap(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No piece can be told any more, but each that comes has the client's patience begin anew."""
+    begun: list[Errand] = []
+    got_on = Errand.got_on
+    monkeypatch.setattr(Errand, "got_on", lambda errand: (begun.append(errand), got_on(errand)))
+
+    scene.play(lambda: scene.tell(0), lambda: scene.tell(2, 3), scene.finish)
+
+    assert scene.deltas()[0] == "wörd 0."
+    assert scene.events()[-1]["text"] == TEXT
+    assert len(begun) == len(["at the start", 0, 2, 3])
