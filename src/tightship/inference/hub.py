@@ -143,7 +143,9 @@ def _as_error(repository: str, fault: Exception) -> TightshipError:
         why = "the hub has none of that name, or keeps it private; HF_TOKEN says who you are"
     elif "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds:
         why = f"it has no {_WEIGHTS}, so it is none for CTranslate2"
-    elif kinds & {"ConnectError", "ConnectionError", "TimeoutException", "OfflineModeIsEnabled"}:
+    elif "OfflineModeIsEnabled" in kinds:
+        why = "the hub is not asked while HF_HUB_OFFLINE is set"
+    elif kinds & {"ConnectError", "ConnectionError", "TimeoutException"}:
         why = f"the hub cannot be reached: {_first_line(fault)}"
     else:
         why = f"the hub did not answer as it should: {_first_line(fault)}"
