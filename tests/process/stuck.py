@@ -30,7 +30,8 @@ def open_session(key: str) -> Iterator[Any]:
         write, written = recognizer.write, itertools.count()
 
         def stuck(windows: Any, heard: Any, request: Any, language: str) -> Any:
-            if request.prompt == "model" and next(written) >= WINDOWS:
+            # Behind it stands what was written before.
+            if (request.prompt or "").startswith("model") and next(written) >= WINDOWS:
                 # In C and with the interpreter's lock: no Python runs in this process any more, no signal is handled.
                 collections.deque(itertools.repeat(0), maxlen=0)
             return write(windows, heard, request, language)

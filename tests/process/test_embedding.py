@@ -40,6 +40,7 @@ def functions(tmp_path: Path) -> list[Callable[[Path], tightship.Result]]:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_calling_process_stays_as_it_was(
     videos: tuple[Path, list[Path]],
