@@ -8,8 +8,8 @@ SECONDS ?= 120
 PORT ?= 8080
 # Real media that is not part of the repository.
 DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
-# Two processes; who is done takes tests from the other, so that most files stay in one and start their server once.
-SHARED := -n 2 --dist worksteal
+# Who is done takes tests from the others, so that most files stay in one process and start their server once.
+SHARED := --dist worksteal
 # Tests that are trials for leaks.
 TRIALS := tests/acceptance/test_leaks_cli.py tests/integration/test_pytest_plugin.py
 # A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
@@ -37,9 +37,10 @@ run: $(FOR_USE) ## Make a GIF of a sample video, out/sample.gif, then serve the 
 test: check ## Run every check and every test
 	@sh scripts/browser.sh
 	@# Most share the cores; what is marked as alone has them for itself; trials want small processes of their own.
-	$(BIN)/pytest $(SHARED) -m 'not alone' tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
+	@# One process more than there should be cores, as many tests wait for others.
+	$(BIN)/pytest -n 3 $(SHARED) -m 'not alone' tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
 	$(BIN)/pytest -m alone tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
-	$(BIN)/pytest $(SHARED) tests/unit/leaks $(TRIALS)
+	$(BIN)/pytest -n 2 $(SHARED) tests/unit/leaks $(TRIALS)
 
 check: $(FOR_TEST) ## Lint, format, types, import order: no tests
 	$(BIN)/ruff check .

@@ -61,7 +61,7 @@ def test_two_processes_share_a_cache_that_is_too_small(tmp_path: Path) -> None:
     assert most_bytes <= bound + 2 * largest
     assert shelf.size()[1] <= bound
     total = {name: sum(count[name] for count in counts) for name in counts[0]}
-    assert min(total["disk_hits"], total["misses"], total["disk_evicted"]) > 50, total
+    assert min(total["disk_hits"], total["misses"], total["disk_evicted"]) > 5, total
     assert min(damaged, total["corrupt"]) > 0, (damaged, total)
 
 

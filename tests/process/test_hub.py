@@ -130,7 +130,7 @@ def test_without_a_hub_it_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> 
         fetch(REPOSITORY)
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelNotFound, match="OfflineModeIsEnabled"):
+    with pytest.raises(ModelNotFound, match="while HF_HUB_OFFLINE is set"):
         fetch(REPOSITORY)
 
 

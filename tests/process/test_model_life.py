@@ -35,7 +35,7 @@ OTHER = "owner/other"
 #: Memory that only a process with a model holds.
 WITH_MODEL_BYTES = 64 * MIB
 #: `make soak` says how many jobs; each stands for a load and an unload here, 30 at the most.
-CYCLES = min(30, int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40")) // 10)
+CYCLES = min(30, int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40")) // 16)
 
 
 @pytest.fixture

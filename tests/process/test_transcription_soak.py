@@ -18,7 +18,7 @@ from .conftest import possessions
 from .test_soak import JOBS, NO_RECYCLING
 
 #: Transcriptions of the long form, and of the small one, which can tell a gross leak only.
-LONG, SMALL = 200, 10
+LONG, SMALL = 200, 6
 #: Bytes that the small form may end above its start: buffers of a model settle within some megabytes.
 SMALL_GROWTH_BYTES = 16 * 2**20
 #: Seconds of each clip; every one is of another length.
