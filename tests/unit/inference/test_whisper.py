@@ -90,5 +90,5 @@ def test_offline_the_hub_is_told_of_in_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
 
-    with pytest.raises(ModelNotFound, match="while HF_HUB_OFFLINE is set. A folder that holds it"):
+    with pytest.raises(ModelNotFound, match=r"while HF_HUB_OFFLINE is set\. A folder that holds it"):
         hub.fetch("nobody/nothing")
