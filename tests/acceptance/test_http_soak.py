@@ -16,7 +16,7 @@ from tightship.core import procfs
 from tightship.core.scratch import tree_bytes
 from tightship.core.verdict import Kind, verdict
 
-JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "50"))
+JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40"))
 OPTIONS = {"width": 320, "fps": 8}
 
 

@@ -145,12 +145,15 @@ def test_worker_that_talks_nonsense_is_ended(pool: Pool, misdeed: MakeTask, text
     assert pool.run(misdeed("nothing")).error is None
 
 
-def test_killed_slot_harms_its_attempt_only(open_pool: OpenPool, misdeed: MakeTask, eventually: Eventually) -> None:
+def test_killed_slot_harms_its_attempt_only(open_pool: OpenPool, misdeed: MakeTask) -> None:
     """SIGKILL of one busy slot leaves the attempt in the other one alone."""
     pool = open_pool(slots=2)
+    task = misdeed("work_until_told", deadline=Deadline(4, 60, 60))
+    # One that is killed before it has taken the attempt on is replaced, and nobody notices.
+    under_way = [threading.Event(), threading.Event()]
     with ThreadPoolExecutor(2) as threads:
-        runs = [threads.submit(pool.run, misdeed("work_until_told", deadline=Deadline(4, 60, 60))) for _ in range(2)]
-        eventually(lambda: sum(slot.busy for slot in pool.slots()) == 2, "both slots busy")
+        runs = [threads.submit(pool.run, task, on_event=lambda _, begun=begun: begun.set()) for begun in under_way]
+        assert all(begun.wait(60) for begun in under_way)
         os.kill(pool.slots()[0].pid, signal.SIGKILL)
         outcomes = [run.result() for run in runs]
 

@@ -18,7 +18,7 @@ from tightship.runner import Runner
 
 from .conftest import possessions
 
-JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "50"))
+JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40"))
 #: Effectively never.
 NO_RECYCLING = RecyclePolicy(max_jobs=10**9, jitter_share=0, growth_bytes=2**50)
 

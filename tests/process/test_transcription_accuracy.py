@@ -16,6 +16,9 @@ from tests.media.sounds import samples_of, write_wav
 WORSE = 0.5
 #: Seconds by which a word at a cut may lie apart from where faster-whisper hears it.
 APART_S = 0.3
+#: Megabytes that the working process may take: what the benchmark shows, and some more, as text that is heard again
+#: here takes windows of other lengths.
+PEAK_MB = 380
 #: Three speakers. Behind the second one's last pause the model believes that all has been said; it has to be told.
 FILES = ("sonnet_1.mp3", "jfk.flac", "sonnet_2.mp3")
 
@@ -39,4 +42,4 @@ def test_words_and_times_are_those_of_faster_whisper(data: Path, tmp_path: Path)
     assert len(at_cuts) >= 20
     assert max(map(apart_s, at_cuts)) <= APART_S
     assert median(abs(one.start - other.start) for one, other in paired) <= 0.05
-    assert ours["peak_mb"] <= 350
+    assert ours["peak_mb"] <= PEAK_MB
