@@ -16,7 +16,7 @@ from tightship.core import procfs
 from tightship.core.scratch import tree_bytes
 from tightship.core.verdict import Kind, verdict
 
-JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40"))
+JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "50"))
 OPTIONS = {"width": 320, "fps": 8}
 
 
@@ -24,7 +24,7 @@ OPTIONS = {"width": 320, "fps": 8}
 @pytest.mark.timeout(3600)
 def test_conversions_through_http_are_steady(tmp_path: Path) -> None:
     """Server and slots keep their pids and what they hold; every healthy video is converted."""
-    healthy = write_video(tmp_path / "healthy.mp4", Video(width=1280, height=720, seconds=5 if JOBS >= 500 else 2))
+    healthy = write_video(tmp_path / "healthy.mp4", Video(width=1280, height=720, seconds=5 if JOBS >= 500 else 1))
     (tmp_path / "hostile").mkdir()
     kinds = hostile_names()[:: 1 if JOBS >= 500 else 9]
     hostile = [write_hostile(name, tmp_path / "hostile") for name in kinds]

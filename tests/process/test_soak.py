@@ -18,7 +18,7 @@ from tightship.runner import Runner
 
 from .conftest import possessions
 
-JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40"))
+JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "50"))
 #: Effectively never.
 NO_RECYCLING = RecyclePolicy(max_jobs=10**9, jitter_share=0, growth_bytes=2**50)
 
@@ -27,7 +27,7 @@ NO_RECYCLING = RecyclePolicy(max_jobs=10**9, jitter_share=0, growth_bytes=2**50)
 @pytest.mark.timeout(3600)
 def test_conversions_in_one_slot_are_steady(tmp_path: Path, home: Path) -> None:
     """One process converts every video; its settled memory is STEADY and it ends with what it began with."""
-    healthy = write_video(tmp_path / "healthy.mp4", Video(width=1280, height=720, seconds=5 if JOBS >= 500 else 2))
+    healthy = write_video(tmp_path / "healthy.mp4", Video(width=1280, height=720, seconds=5 if JOBS >= 500 else 1))
     (tmp_path / "hostile").mkdir()
     kinds = hostile_names()[:: 1 if JOBS >= 500 else 9]
     hostile = [write_hostile(name, tmp_path / "hostile") for name in kinds]
