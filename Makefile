@@ -13,6 +13,8 @@ SPEECH := $(DATA)/speech/lj_printing
 SHARED := --dist worksteal
 # Tests that are trials for leaks.
 TRIALS := tests/acceptance/test_leaks_cli.py tests/integration/test_pytest_plugin.py
+# Searches through all that a process holds, within a second or so: they want a process that holds little.
+SEARCHES := tests/unit/leaks/where/test_where_memory.py
 # A stamp tells what has been installed for which pyproject.toml, so that a second run begins at once.
 FOR_USE := $(VENV)/.ready-for-use
 FOR_TEST := $(VENV)/.ready-for-test
@@ -41,7 +43,8 @@ test: check ## Run every check and every test
 	@# One process more than there should be cores, as many tests wait for others.
 	$(BIN)/pytest -n 3 $(SHARED) -m 'not alone' tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
 	$(BIN)/pytest -m alone tests --ignore tests/unit/leaks $(TRIALS:%=--ignore %)
-	$(BIN)/pytest -n 2 $(SHARED) tests/unit/leaks $(TRIALS)
+	$(BIN)/pytest -n 2 $(SHARED) tests/unit/leaks $(TRIALS) --ignore $(SEARCHES)
+	$(BIN)/pytest $(SEARCHES)
 
 check: $(FOR_TEST) ## Lint, format, types, import order: no tests
 	$(BIN)/ruff check .
