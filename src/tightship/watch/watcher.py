@@ -24,6 +24,8 @@ from tightship.watch.sighting import Rest, Settling, Sighting
 from tightship.watch.submission import Changed, Submission
 from tightship.watch.work import NOT_NOW, Work
 
+#: Seconds that the database's clock takes to move on: what was noted at the very time of the start was noted before.
+TICK_S = 0.001
 #: Files that are looked up in the database together, and the most that are kept in memory between two looks.
 BATCH = 500
 #: New folders that are looked through one by one; with more, everything is.
@@ -82,7 +84,7 @@ class Watcher:
         )
         self._settling = Settling(config.settle_s)
         self._news = News(self._concerns)
-        anew_before_s = service.store.fingerprints.now_s() if config.force else 0.0
+        anew_before_s = service.store.fingerprints.now_s() + TICK_S if config.force else 0.0
         limit_bytes = service.config.runner.limits.max_file_bytes
         submission = Submission(service.store, recipe, limit_bytes, stop, anew_before_s)
         self._journal = Journal(service.store.fingerprints, recipe, output_dir, tell)
