@@ -11,8 +11,8 @@ from tests.contract.jobs import OK, claimed, probed, submit, upload
 from tightship.store.config import StoreConfig
 from tightship.store.store import Store
 
-#: Five times the long soaks' jobs: these are empty.
-JOBS = 5 * int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "100"))
+#: Twenty times the long soaks' jobs, 10,000: these are empty.
+JOBS = 20 * int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "25"))
 SWEEP_EVERY = 25
 #: Files are synced to disk, which takes most of the time.
 UPLOAD_EVERY = 5

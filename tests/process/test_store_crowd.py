@@ -24,7 +24,8 @@ from tightship.store.store import Store
 
 from . import crowd
 
-JOBS = int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "200"))
+#: Four times the long soaks' jobs, 2000: these write a few bytes.
+JOBS = 4 * int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "50"))
 CROWD = Path(crowd.__file__)
 
 
