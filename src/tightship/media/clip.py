@@ -210,7 +210,8 @@ def _run(
     for track in tracks.every.values():
         mux(output, track.finish())
         if isinstance(track, StreamReencode) and track.damaged:
-            tracks.warnings.append(f"{track.damaged} damaged packets of stream {track.source.index} were skipped.")
+            which = f"Packets of stream {track.source.index} that were damaged and skipped"
+            tracks.warnings.append(f"{which}: {track.damaged:,}.")
     return complete
 
 

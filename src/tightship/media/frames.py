@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from tightship.errors import VideoTooLong
 from tightship.media.seek import find_entry, packets_of, seek, time_of
 from tightship.media.selection import MAX_GAP_S, MAX_RATE_FPS, Selection, Timeline, foresee
+from tightship.media.thumbnail import lines
 
 Checkpoint = Callable[[float, float | None, str], bool]
 #: Seconds that one frame lasts where the stream does not tell anything that can be believed.
@@ -181,7 +182,8 @@ def pictures(frames: Frames, place: Callable[[VideoFrame], VideoFrame]) -> Itera
 
 
 def _same(one: VideoFrame, other: VideoFrame) -> bool:
-    return all(bytes(a) == bytes(b) for a, b in zip(one.planes, other.planes, strict=True))
+    """Tell whether two frames show the same, looking no further than the first line that differs."""
+    return all(a == b for a, b in zip(lines(one), lines(other), strict=True))
 
 
 def _frame_s(stream: VideoStream) -> float:

@@ -148,7 +148,6 @@ def _encode(frames: Frames, canvas: Canvas, output: Path, options: GifOptions, p
             if gif is None:
                 gif = GifFile(file, options.loop, transparent=canvas.transparent)
             _encode_window(window, gif, quantizer)
-            del window  # before the next one is gathered
         if gif is None:
             return 0, 0
         gif.finish()
@@ -156,11 +155,13 @@ def _encode(frames: Frames, canvas: Canvas, output: Path, options: GifOptions, p
 
 
 def _encode_window(window: list[Picture], gif: GifFile, quantizer: Quantizer) -> None:
-    first = window[0].frame
-    gif.new_palette(first.width, first.height)
-    mapped = quantizer.map([picture.frame for picture in window])
-    for picture, frame in zip(window, mapped, strict=True):
-        gif.add(frame, picture.duration_s)
+    """Write the pictures and empty the window: each is given up as soon as it is mapped."""
+    frames = [picture.frame for picture in window]
+    durations_s = [picture.duration_s for picture in window]
+    window.clear()
+    gif.new_palette(frames[0].width, frames[0].height)
+    for frame, duration_s in zip(quantizer.map(frames), durations_s, strict=True):
+        gif.add(frame, duration_s)
 
 
 def _report(frames: Frames, images: int, warn: Warn) -> None:
@@ -169,9 +170,9 @@ def _report(frames: Frames, images: int, warn: Warn) -> None:
     if images == 0 and not frames.stopped_early:
         raise CorruptMedia("No frame of the video could be decoded.", damaged_packets=frames.damaged)
     if frames.damaged:
-        warn("damaged_input", f"{frames.damaged:,} parts of the video were damaged and left out.")
+        warn("damaged_input", f"Parts of the video that were damaged and left out: {frames.damaged:,}.")
     if frames.timeline.repaired:
-        warn("timestamps_repaired", f"{frames.timeline.repaired:,} timestamps made no sense and were replaced.")
+        warn("timestamps_repaired", f"Timestamps that made no sense and were replaced: {frames.timeline.repaired:,}.")
     if frames.stopped_early:
         warn("stopped_early", f"Time ran out; the GIF ends after {frames.end_s:.1f} s.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from tightship.errors import InvalidOptions
@@ -44,7 +44,7 @@ class Limits:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the limits as plain JSON."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Limits:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
@@ -24,11 +26,17 @@ class Thumbnails:
         return pixels(self.shrink(frame))
 
 
-def pixels(frame: VideoFrame) -> bytes:
-    """Return the pixels of a BGRA frame, four bytes each, without the padding of its lines."""
+def lines(frame: VideoFrame) -> Iterator[bytes]:
+    """Yield the pixels of each line of a frame of one plane, without the padding behind them."""
     plane = frame.planes[0]
-    data = bytes(plane)
-    return b"".join(data[row * plane.line_size :][: 4 * frame.width] for row in range(frame.height))
+    view, line_bytes = memoryview(plane), frame.width * frame.format.padded_bits_per_pixel // 8
+    for start in range(0, frame.height * plane.line_size, plane.line_size):
+        yield bytes(view[start : start + line_bytes])
+
+
+def pixels(frame: VideoFrame) -> bytes:
+    """Return the pixels of a frame of one plane."""
+    return b"".join(lines(frame))
 
 
 def difference(one: bytes, other: bytes) -> float:

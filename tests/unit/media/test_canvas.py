@@ -61,6 +61,14 @@ def test_every_common_format_is_converted(pixel_format: str) -> None:
     assert np.abs(placed - image).mean() < 4
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "rgb24", "bgra"])
+def test_opaque_frames_take_three_bytes_a_pixel(pixel_format: str) -> None:
+    """A window of frames is held at a time: nothing is kept for transparency that is not there."""
+    placed = canvas(width=320).place(solid(640, 360, (9, 99, 199, 255)).reformat(format=pixel_format))
+    assert placed.format.name == "bgr24"
+    assert placed.planes[0].line_size < 320 * 4
+
+
 def test_anamorphic_pictures_are_stretched() -> None:
     """Pixels twice as wide as high make a picture twice as wide."""
     placed = canvas(aspect=Fraction(2)).place(solid(100, 80, (1, 2, 3, 255)))

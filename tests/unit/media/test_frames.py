@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from av.video.frame import VideoFrame
 
 from tests.media.gifs import open_video
 from tests.media.synthetic import Video, read_index, write_video
@@ -153,6 +154,23 @@ def test_a_picture_that_does_not_change_is_shown_longer(plain: Path) -> None:
         first: list = []
         (still,) = pictures(frames, lambda frame: first.append(frame.reformat(format="bgra")) or first[0])
     assert still.duration_s == pytest.approx(4.0)
+
+
+def test_what_lies_behind_the_lines_is_no_change(plain: Path) -> None:
+    """The padding of a frame's lines may hold anything; only pixels are compared."""
+    fills: list[int] = []
+
+    def padded(_: VideoFrame) -> VideoFrame:
+        frame = VideoFrame(5, 4, "bgr24")
+        plane, fill = frame.planes[0], len(fills)
+        fills.append(fill)
+        assert plane.line_size > 15
+        plane.update((bytes(15) + bytes([fill]) * (plane.line_size - 15)) * 4)
+        return frame
+
+    with open_video(plain) as (container, stream):
+        assert len(list(pictures(Frames(container, stream, Selection(10), going_on), padded))) == 1
+    assert len(fills) > 1
 
 
 def test_a_container_without_an_index_starts_at_the_right_frame(tmp_path: Path) -> None:

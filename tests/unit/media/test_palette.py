@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,14 @@ def test_windows_have_a_bounded_number_of_bytes() -> None:
     side = int((MAX_WINDOW_BYTES / 4 / 2.5) ** 0.5)
     assert sizes([solid(side, side, RED) for _ in range(5)]) == [2, 2, 1]
     assert sizes([solid(4 * side, side, RED) for _ in range(2)]) == [1, 1]
+
+
+def test_a_full_window_waits_for_no_further_frame() -> None:
+    """A window is handed on with its last frame, so that no other is held meanwhile."""
+    taken = itertools.count(1)
+    found = windows((Picture(solid(8, 8, RED), 0.1) for _ in taken), max_frames=3)
+    assert len(next(found)) == 3
+    assert next(taken) == 4
 
 
 def test_a_scene_cut_begins_a_window() -> None:
@@ -61,6 +71,13 @@ def test_a_window_shares_its_palette() -> None:
     """All frames of a window are mapped to the same colours."""
     mapped = list(Quantizer(64, "none", sample_step=1).map([noise(32, 32, 1), noise(32, 32, 2)]))
     assert bytes(mapped[0].planes[1]) == bytes(mapped[1].planes[1])
+
+
+def test_a_mapped_frame_is_given_up() -> None:
+    """Each frame leaves the list when it is mapped: nobody holds it any longer."""
+    frames = [noise(32, 32, number) for number in range(3)]
+    left = [len(frames) for _ in Quantizer(64, "none", sample_step=1).map(frames)]
+    assert left == [2, 1, 0]
 
 
 def test_small_frames_are_looked_at_whole() -> None:
