@@ -26,7 +26,12 @@ import av
 
 MODEL = "tiny.en"
 #: What a slot's environment sets; ours runs under it, the others under the machine's own.
-SLOT = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
+SLOT = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 #: What a contender brings: `text`, and where it has them `words` (word, start, end) and `cuts` in seconds.
 Transcript = dict[str, Any]
 

@@ -6,8 +6,8 @@ import ctypes
 from functools import cache
 from typing import Any
 
-#: mallopt's parameters, from glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+from tightship.core.allocator import ARENA_MAX, MMAP_MAX, TRIM_THRESHOLD, adjust
+
 #: Bytes that may lie free at the heap's end: more than a batch needs, so that it is never given back within one.
 _SPARE_BYTES = 2**30
 
@@ -22,12 +22,7 @@ def keep_buffers() -> bool:
     Returns:
         Whether it took: other allocators than glibc's have no such settings.
     """
-    libc = _libc()
-    if libc is None:
-        return False
-    wanted = ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _SPARE_BYTES))
-    taken = [libc.mallopt(parameter, value) == 1 for parameter, value in wanted]
-    return all(taken)
+    return adjust({ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: _SPARE_BYTES})
 
 
 def give_back() -> None:
@@ -40,4 +35,4 @@ def give_back() -> None:
 @cache
 def _libc() -> Any | None:
     libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
+    return libc if hasattr(libc, "malloc_trim") else None

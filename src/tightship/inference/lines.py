@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tightship.inference.speech import Word
 
 #: Characters that end a sentence.
-_SENTENCE = (".", "!", "?", "。", "！", "？", "…")
+SENTENCE = (".", "!", "?", "。", "！", "？", "…")
 #: Characters that end a clause.
 _CLAUSE = (",", ";", ":", "-", "—", "、", "，", "；", "：")
 #: Seconds of silence after which a new segment begins whatever was said.
@@ -24,7 +24,7 @@ def lines(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
     """Yield the words of each segment: a sentence, or so much of it as can be shown at once."""
     line: list[Word] = []
     for word in words:
-        if line and (word.start - line[-1].end > _PAUSE_S or _ends(line[-1], _SENTENCE)):
+        if line and (word.start - line[-1].end > _PAUSE_S or _ends(line[-1], SENTENCE)):
             yield tuple(line)
             line = []
         line.append(word)

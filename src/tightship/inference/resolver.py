@@ -100,18 +100,19 @@ def resolve(
     if wanted in ALIASES:
         wanted, folders = settings.get(DEFAULT_SETTING, "").strip() or DEFAULT_MODEL, True
     if len(wanted) > _MAX_NAME_CHARS:
-        raise _not_found(wanted)
+        raise _not_found(wanted, "nothing, as it is too long")
     if folders and (folder := _named_folder(wanted)) is not None:
         return _model(wanted, folder, "path")
     if (folder := next(installed(wanted), None)) is not None:
         return _model(wanted, folder, "package")
+    tried = (*(["a folder of that name"] if folders else []), "an installed package")
     repository = _REPOSITORIES.get(wanted, wanted if wanted.count("/") == 1 else None)
     if repository is None:
-        raise _not_found(wanted, "an installed package")
+        raise _not_found(wanted, *tried)
     if (folder := cache.snapshot(repository, settings)) is not None and is_model(folder):
         return _model(wanted, folder, "cache")
     if fetch is None:
-        raise _not_found(wanted, "an installed package", f"the local cache of {repository}")
+        raise _not_found(wanted, *tried, f"the local cache of {repository}")
     return _model(wanted, fetch(repository), "hub")
 
 
@@ -162,7 +163,7 @@ def _named_folder(name: str) -> Path | None:
     if folder.is_absolute() or name.startswith((".", "~")):
         if folder.is_dir():
             raise ModelUnusable(f"The folder {name} holds no model for CTranslate2: it needs {_WEIGHTS} and {_CONFIG}.")
-        raise _not_found(name)
+        raise _not_found(name, "a folder of that name")
     return None
 
 
@@ -198,5 +199,5 @@ def _model(name: str, folder: Path, source: Literal["path", "package", "cache", 
 
 
 def _not_found(name: str, *tried: str) -> ModelNotFound:
-    places = ", ".join(("a folder of that name", *tried))
+    places = ", ".join(tried)
     return ModelNotFound(f"There is no model {name[:200]!r}; tried: {places}.", model=name[:200], tried=places)

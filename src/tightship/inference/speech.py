@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tightship.inference.voice import Detector
-from tightship.inference.windowing import Window
+from tightship.inference.window import Window
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil
 
 import numpy as np
 
 from tightship.inference.voice import CHUNK, Detector, Samples
-
-#: Samples per second.
-RATE_HZ = 16_000
-#: Seconds of one chunk.
-CHUNK_S = CHUNK / RATE_HZ
+from tightship.inference.window import CHUNK_S, Window
 
 
 @dataclass(frozen=True)
@@ -45,74 +39,6 @@ class Cutting:
 EVERYTHING = Cutting(pad_s=60.0, pause_s=60.0, min_speech_s=0.0)
 
 
-@dataclass(frozen=True)
-class Window:
-    """Samples that are heard at once, and when they were heard.
-
-    Args:
-        samples: Mono, 16 kHz; long silences are cut out.
-        starts_s: Where in the window each uncut piece begins, in seconds.
-        times_s: When that was in the stream.
-        voiced: Whether there is a voice in each chunk.
-    """
-
-    samples: Samples
-    starts_s: tuple[float, ...]
-    times_s: tuple[float, ...]
-    voiced: tuple[bool, ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds in the window."""
-        return self.samples.size / RATE_HZ
-
-    @property
-    def start_s(self) -> float:
-        """When the window begins in the stream."""
-        return self.times_s[0]
-
-    @property
-    def end_s(self) -> float:
-        """When the window ends in the stream."""
-        return self.times_s[-1] + self.duration_s - self.starts_s[-1]
-
-    @property
-    def onset_s(self) -> float:
-        """Where in the window the first voice was heard."""
-        return self.voiced.index(True) * CHUNK_S if True in self.voiced else 0.0
-
-    def after(self, time_s: float) -> Window:
-        """Return what of the window follows a time of the stream."""
-        piece = max(bisect_right(self.times_s, time_s) - 1, 0)
-        position_s = max(0.0, time_s - self.times_s[piece]) + self.starts_s[piece]
-        at = ceil(min(position_s, *self.starts_s[piece + 1 : piece + 2], self.duration_s) / CHUNK_S - 1e-6)
-        begin_s = at * CHUNK_S
-        first = bisect_right(self.starts_s, begin_s + 1e-6)  # a border that was reckoned is not met to the last digit
-        return Window(
-            self.samples[at * CHUNK :],
-            (0.0, *(start_s - begin_s for start_s in self.starts_s[first:])),
-            (self.times_s[first - 1] + begin_s - self.starts_s[first - 1], *self.times_s[first:]),
-            self.voiced[at:],
-        )
-
-    @property
-    def voice_s(self) -> float:
-        """Seconds of voice in the window."""
-        return sum(self.voiced) * CHUNK_S
-
-    def time_s(self, position_s: float, *, end: bool = False) -> float:
-        """Return when a position of the window was heard.
-
-        Args:
-            position_s: Seconds from the window's start.
-            end: Something ends there: on the border of two pieces it belongs to the earlier.
-        """
-        position_s = min(max(position_s, 0.0), self.duration_s)
-        piece = bisect_right(self.starts_s, position_s - (1e-6 if end else 0.0)) - 1
-        piece = max(piece, 0)
-        return self.times_s[piece] + position_s - self.starts_s[piece]
-
-
 @dataclass
 class _Kept:
     """What the next window holds so far, chunk by chunk."""
@@ -125,6 +51,12 @@ class _Kept:
         self.numbers.append(number)
         self.chunks.append(chunk)
         self.voiced.append(voiced)
+
+    def precede(self, window: Window) -> None:
+        times_s = (window.time_s((at + 0.5) * CHUNK_S) for at in range(len(window.voiced)))
+        self.numbers[:0] = [int(time_s / CHUNK_S) for time_s in times_s]
+        self.chunks[:0] = window.samples.reshape(-1, CHUNK)
+        self.voiced[:0] = window.voiced
 
     def drop(self, begin: int, end: int | None = None) -> None:
         for column in (self.numbers, self.chunks, self.voiced):
@@ -153,6 +85,7 @@ class Cutter:
         self._number = 0
         self._in_speech = False
         self._silent = 0
+        self._finished = False
 
     def feed(self, chunk: Samples, probability: float) -> Window | None:
         """Take the next chunk; return a window when one is full."""
@@ -164,8 +97,16 @@ class Cutter:
         self._shorten()
         return self._cut(self._cut_at()) if len(self._kept.numbers) >= self._most else None
 
+    def take_back(self, rest: Window) -> bool:
+        """Begin the next window with what the last one left; tell whether there is one, and room in it."""
+        if self._finished or len(rest.voiced) + len(self._kept.numbers) >= self._most:
+            return False
+        self._kept.precede(rest)
+        return True
+
     def finish(self) -> Window | None:
         """Return what is left when the stream has ended."""
+        self._finished = True
         return self._cut(len(self._kept.numbers))
 
     def _shorten(self) -> None:
@@ -213,15 +154,14 @@ def _silences(voiced: list[bool]) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def windows(blocks: Iterable[Samples], detector: Detector, cutting: Cutting | None = None) -> Iterator[Window | None]:
+def windows(blocks: Iterable[Samples], detector: Detector, cutter: Cutter) -> Iterator[Window | None]:
     """Yield the windows of a stream of samples, and None after each block that filled none.
 
     Args:
         blocks: Mono, 16 kHz, of any lengths.
         detector: Tells where speech is.
-        cutting: Where windows are cut.
+        cutter: Gathers the windows; what one of them leaves may be put back before the next is asked for.
     """
-    cutter = Cutter(cutting)
     rest = np.zeros(0, np.float32)
     for block in blocks:
         samples = np.concatenate([rest, block])

@@ -102,8 +102,11 @@ def test_the_hub_is_asked_last(tmp_path: Path) -> None:
 
 def test_offline_the_message_names_what_was_tried(tmp_path: Path) -> None:
     """Whoever reads it knows where to put the model."""
-    with pytest.raises(ModelNotFound, match=r"an installed package, the local cache of Systran/faster-whisper-medium"):
-        resolve("medium", {"HF_HUB_CACHE": str(tmp_path)})
+    for folders, first in ((True, "a folder of that name, "), (False, "")):
+        with pytest.raises(ModelNotFound) as refusal:
+            resolve("medium", {"HF_HUB_CACHE": str(tmp_path)}, folders=folders)
+        tried = f"{first}an installed package, the local cache of Systran/faster-whisper-medium"
+        assert refusal.value.public_message == f"There is no model 'medium'; tried: {tried}."
 
 
 @pytest.mark.parametrize("name", ["../../nowhere", "a/../b", "/nowhere/at/all", "no such model", "x" * 5000])
@@ -117,8 +120,9 @@ def test_a_stranger_names_no_folder(tmp_path: Path) -> None:
     """Whoever may not name folders does not learn which there are."""
     folder = make_model(tmp_path / "mine")
 
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(ModelNotFound) as refusal:
         resolve(str(folder), {"HF_HUB_CACHE": str(tmp_path)}, folders=False)
+    assert "tried: an installed package." in refusal.value.public_message
 
 
 @pytest.mark.parametrize("name", [None, "", "whisper-1"])

@@ -13,7 +13,7 @@ from tests.unit.inference.test_windowing import Loud, stream
 from tightship.errors import Cancelled
 from tightship.inference.speech import Language, Request, Segment, Word
 from tightship.inference.transcription import Transcription
-from tightship.inference.windowing import RATE_HZ, Window
+from tightship.inference.window import RATE_HZ, Window
 
 
 class FakeRecognizer:
@@ -81,9 +81,36 @@ def test_windows_are_written_down_in_batches(batch_size: int | None, expected: l
 
 
 @pytest.mark.parametrize(
+    ("sure", "language", "expected"), [(1.0, None, [1, 2, 2]), (0.4, None, [2, 2, 1]), (0.4, "fr", [1, 2, 2])]
+)
+def test_the_first_text_comes_early(sure: float, language: str | None, expected: list[int]) -> None:
+    """The first window is written down alone, where it tells the language; the text is the same."""
+    recognizer = FakeRecognizer(sure)
+
+    found = list(Transcription(recognizer, blocks(LONG), Request(language=language), early=True))
+
+    assert recognizer.batches == expected
+    assert found == list(Transcription(FakeRecognizer(sure), blocks(LONG), Request(language=language)))
+
+
+def test_windows_without_words_do_not_use_the_early_text_up() -> None:
+    """As long as nothing was written down, each goes alone."""
+
+    class Mute(FakeRecognizer):
+        def _segments(self, window: Window, request: Request) -> list[Segment]:
+            return [] if len(self.batches) < 2 else super()._segments(window, request)
+
+    recognizer = Mute()
+
+    list(Transcription(recognizer, blocks(LONG), Request(), early=True))
+
+    assert recognizer.batches == [1, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
     ("batch_size", "temperature", "prompts"),
     [
-        (1, 0.0, ["Names.", "Names. a", "Names. a a", "Names. a a a", "Names. a a a a"]),
+        (1, 0.0, ["Names.", "Names. a.", "Names. a. a.", "Names. a. a. a.", "Names. a. a. a. a."]),
         (1, 0.8, ["Names."] * 5),
         (2, 0.0, ["Names."] * 3),
     ],
@@ -97,7 +124,7 @@ def test_a_window_is_told_what_stands_before_it(batch_size: int, temperature: fl
             self.prompts: list[str | None] = []
 
         def _segments(self, window: Window, request: Request) -> list[Segment]:
-            return [replace(self._segment(window, request), temperature=temperature)]
+            return [replace(self._segment(window, request), text=" a.", temperature=temperature)]
 
         def write(
             self, windows: Sequence[Window], heard: Sequence[object], request: Request, language: str
@@ -138,12 +165,100 @@ def test_what_a_model_leaves_out_is_heard_again() -> None:
     assert recognizer.batches == [2, *[1] * 4, 2, *[1] * 4, 1, *[1] * 2]
 
 
+def test_what_is_left_out_at_the_end_begins_the_next_window() -> None:
+    """Where windows are heard one by one and there is room, no hearing is spent on a rest alone."""
+
+    class Brief(FakeRecognizer):
+        windows: tuple[Window, ...] = ()
+
+        def _segments(self, window: Window, request: Request) -> list[Segment]:
+            self.windows = (*self.windows, window)
+            segment = self._segment(window, request)
+            return [replace(segment, end=segment.end - 8.0)] if len(self.windows) == 1 else [segment]
+
+    recognizer = Brief()
+    told: list[float] = []
+
+    def progress(done_s: float) -> bool:
+        told.append(done_s)
+        return False
+
+    found = list(Transcription(recognizer, blocks(LONG), Request(), batch_size=1, progress=progress))
+
+    first, second, *_ = recognizer.windows
+    assert second.start_s == pytest.approx(found[0].end, abs=0.1)
+    assert second.start_s < first.end_s < second.end_s
+    assert all(one.end <= other.start for one, other in pairwise(found))
+    assert all(one <= other for one, other in pairwise(told))
+
+
+class Selective(FakeRecognizer):
+    """Writes down three seconds of a long window, from its tenth on; of a short one, all."""
+
+    def _segments(self, window: Window, request: Request) -> list[Segment]:
+        segment = self._segment(window, request)
+        if window.duration_s < 20:
+            return [segment]
+        return [replace(segment, start=window.start_s + 10, end=window.start_s + 13)]
+
+
+def test_what_stands_before_the_first_word_is_heard_again() -> None:
+    """A hole is heard on its own, wherever it is, and its text stands where it was said."""
+    recognizer = Selective()
+
+    found = list(Transcription(recognizer, blocks(LONG[: RATE_HZ * 25]), Request(), batch_size=1))
+
+    assert recognizer.batches == [1, 1, 1]
+    assert [segment.id for segment in found] == [0, 1, 2]
+    assert [segment.start for segment in found] == pytest.approx([0, 10, 13], abs=0.4)
+
+
+def test_a_hole_in_a_hole_keeps_its_place() -> None:
+    """What a second hearing leaves out is heard before what follows it."""
+
+    class Halting(Selective):
+        def _segments(self, window: Window, request: Request) -> list[Segment]:
+            found = super()._segments(window, request)
+            return [replace(each, end=min(each.end, each.start + 3)) for each in found]
+
+    recognizer = Halting()
+
+    found = list(Transcription(recognizer, blocks(LONG), Request(), batch_size=1))
+
+    assert all(one.end <= other.start < one.end + 2.5 for one, other in pairwise(found))
+
+
 def test_what_nobody_can_hear_is_left() -> None:
     """A rest of which the model makes nothing is not heard a third time."""
     recognizer = Hasty(deaf=True)
 
     assert len(list(Transcription(recognizer, blocks(LONG[: RATE_HZ * 51]), Request()))) == 2
     assert recognizer.batches == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(" seventeen" * 24 + " eight.", " seventeen" * 19 + " eight."), (" seventeen" * 25, None)]
+)
+def test_what_is_told_of_the_text_before(text: str, told: str | None) -> None:
+    """Half a word is not, and nothing that has no stop: the model would go on without one."""
+
+    class Talking(FakeRecognizer):
+        prompts: list[str | None]
+
+        def write(
+            self, windows: Sequence[Window], heard: Sequence[object], request: Request, language: str
+        ) -> list[list[Segment]]:
+            self.prompts = [*getattr(self, "prompts", []), request.prompt]
+            return super().write(windows, heard, request, language)
+
+        def _segments(self, window: Window, request: Request) -> list[Segment]:
+            return [replace(self._segment(window, request), text=text)]
+
+    recognizer = Talking()
+
+    list(Transcription(recognizer, blocks(LONG), Request(), batch_size=1))
+
+    assert recognizer.prompts[1:] == [told and told.strip()] * 4
 
 
 def test_a_soft_deadline_ends_the_second_hearing() -> None:

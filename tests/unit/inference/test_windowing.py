@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tightship.inference.voice import CHUNK, Samples
-from tightship.inference.windowing import CHUNK_S, EVERYTHING, RATE_HZ, Cutting, Window, windows
+from tightship.inference.window import CHUNK_S, RATE_HZ, Window
+from tightship.inference.windowing import EVERYTHING, Cutter, Cutting, windows
 
 
 class Loud:
@@ -31,7 +32,7 @@ def stream(*seconds: float) -> Samples:
 
 def cut(samples: Samples, block: int = 16_000, cutting: Cutting | None = None) -> list[Window]:
     blocks = [samples[at : at + block] for at in range(0, samples.size, block)]
-    return [window for window in windows(blocks, Loud(), cutting) if window is not None]
+    return [window for window in windows(blocks, Loud(), Cutter(cutting)) if window is not None]
 
 
 def test_all_speech_is_in_some_window() -> None:
@@ -101,6 +102,22 @@ def test_what_follows_a_time_is_a_window_of_its_own(time_s: float, begins_s: flo
         assert rest.time_s(at / RATE_HZ) == pytest.approx(rest.samples[at] - 1, abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("time_s", "ends_s", "voice_s", "pieces"),
+    [(-1.0, 0.0, 0.0, 1), (1.5, 1.472, 1.5, 1), (60.0, 3.4, 3.0, 1), (125.0, 124.992, 5.0, 2), (900.0, 127.0, 7.0, 2)],
+)
+def test_what_precedes_a_time_is_a_window_of_its_own(time_s: float, ends_s: float, voice_s: float, pieces: int) -> None:
+    """It ends there, or where a pause was cut out in which the time lies."""
+    (window,) = cut(stream(3, 120, 4))
+
+    head = window.before(time_s)
+
+    assert head.end_s == pytest.approx(ends_s, abs=2 * CHUNK_S)
+    assert head.voice_s == pytest.approx(voice_s, abs=2 * CHUNK_S)
+    assert len(head.starts_s) == len(head.times_s) == pieces
+    assert head.samples.size + window.after(head.end_s).samples.size == window.samples.size
+
+
 def test_a_rest_of_a_rest_keeps_its_times() -> None:
     """A rest begins where a pause was cut out, wherever in the window that is: behind the pause, not before it."""
     for length_s in np.arange(3.0, 9.0, 0.1):
@@ -111,6 +128,34 @@ def test_a_rest_of_a_rest_keeps_its_times() -> None:
 
         assert len(first.times_s) == 3
         assert rest.times_s == pytest.approx((first.times_s[2],))
+
+
+def test_what_a_window_leaves_begins_the_next() -> None:
+    """Put back, it is heard before what follows it, with its own times."""
+    samples = stream(*[12, 0.5] * 5)
+    cutter, found = Cutter(), []
+
+    for window in windows([samples], Loud(), cutter):
+        if window is not None:
+            found.append(window)
+            taken = cutter.take_back(window.after(window.end_s - 5))
+
+    assert [window.start_s for window in found[1:]] == pytest.approx([each.end_s - 5 for each in found[:-1]], abs=0.5)
+    for window in found:
+        assert window.duration_s <= 30.0
+        for at in np.flatnonzero(window.samples)[:: CHUNK * 3]:
+            assert window.time_s(at / RATE_HZ) == pytest.approx(window.samples[at] - 1, abs=0.001)
+    assert not taken, "nothing follows the last window"
+
+
+def test_a_rest_without_room_is_refused() -> None:
+    """It would make the next window longer than a model hears."""
+    cutter = Cutter()
+
+    found = [(window, cutter.take_back(window)) for window in windows([stream(40)], Loud(), cutter) if window]
+
+    assert [taken for _, taken in found] == [False, False]
+    assert sum(window.duration_s for window, _ in found) == pytest.approx(40, abs=CHUNK_S)
 
 
 def test_nothing_follows_the_end() -> None:
@@ -144,11 +189,11 @@ def test_windows_follow_each_other() -> None:
     found = cut(stream(*[7, 0.6] * 30))
 
     assert all(one.end_s <= other.start_s + 1e-6 for one, other in pairwise(found))
-    assert all(window.onset_s <= 0.5 for window in found)
+    assert all(window.voiced.index(True) * CHUNK_S <= 0.5 for window in found)
 
 
 def test_a_block_that_fills_no_window_is_told_of() -> None:
     """The reader hears of every block, so that it can tell progress and be stopped."""
     blocks = [np.zeros(RATE_HZ, np.float32)] * 5
 
-    assert list(windows(blocks, Loud())) == [None] * 5
+    assert list(windows(blocks, Loud(), Cutter())) == [None] * 5

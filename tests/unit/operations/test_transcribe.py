@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,8 +18,10 @@ from tests.media.sounds import tone, write_matroska, write_wav
 from tightship.errors import Cancelled, InvalidOptions
 from tightship.inference.speech import Recognizer
 from tightship.inference.whisper import Whisper
+from tightship.media.audio import Sound
 from tightship.operations import transcribe
 from tightship.operations.transcribe import OPERATION, TranscribeOptions
+from tightship.operations.validation import validate
 from tightship.testing import FakeAttempt
 
 Transcribe = Callable[..., tuple[dict[str, Any], str, FakeAttempt]]
@@ -133,17 +135,43 @@ def test_a_prompt_and_hotwords_are_taken(data: Path, written: Transcribe) -> Non
     assert "country" in result["text"]
 
 
-@pytest.mark.parametrize("wrong", [{"language": "de"}, {"task": "translate"}])
-def test_what_the_model_cannot_do_is_refused(data: Path, written: Transcribe, wrong: dict[str, Any]) -> None:
-    """A model that knows English alone neither hears German nor translates."""
-    with pytest.raises(InvalidOptions, match="English only"):
+@pytest.mark.parametrize(("wrong", "option"), [({"language": "de"}, "language"), ({"task": "translate"}, "model")])
+def test_what_the_model_cannot_do_is_refused(
+    data: Path, written: Transcribe, wrong: dict[str, Any], option: str
+) -> None:
+    """A model that knows English alone neither hears German nor translates; the error names what to change."""
+    with pytest.raises(InvalidOptions, match="English only") as refused:
         written(data / "speech" / "jfk.flac", **wrong)
+    assert refused.value.details["option"] == option
+
+
+@pytest.mark.parametrize("told", ["de", " DE", "German", None])
+def test_a_language_is_told_by_code_or_name(told: str | None) -> None:
+    """Everywhere, not only where OpenAI's clients ask."""
+    assert TranscribeOptions(language=told).language == (told and "de")
+
+
+def test_what_is_no_language_is_refused_before_any_work() -> None:
+    """By its name, whatever the model knows."""
+    with pytest.raises(InvalidOptions, match=r"language=klingon: .* code such as en") as refused:
+        validate(OPERATION, {"language": "klingon"})
+    assert refused.value.details["option"] == "language"
 
 
 def test_a_sound_track_that_is_not_there_is_refused(tmp_path: Path, written: Transcribe) -> None:
     """Tracks are counted from 0."""
     with pytest.raises(InvalidOptions, match="no sound track 2"):
         written(write_matroska(tmp_path / "a.mkv", [(0, 1)], [(0, 1)]), track=2)
+
+
+@pytest.mark.parametrize(("claim_s", "early"), [(None, False), (60.0, False), (3600.0, True)])
+def test_long_sound_has_its_first_text_early(
+    data: Path, tmp_path: Path, tiny: Recognizer, claim_s: float | None, early: bool
+) -> None:
+    """There it costs next to nothing, and somebody may be reading."""
+    with FakeAttempt(data / "speech" / "jfk.flac", tmp_path, session=tiny) as attempt:
+        work = transcribe._transcription(attempt, TranscribeOptions(), tiny, cast("Sound", ()), claim_s)
+    assert work.early is early
 
 
 def test_a_soft_deadline_keeps_what_is_written(data: Path, tmp_path: Path, tiny: Recognizer) -> None:
