@@ -146,6 +146,18 @@ def _daemonise(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     return {"pids": _family()}
 
 
+def _disown(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Renounce the orphans below this process, and leave one; wait until it is gone, if told to."""
+    ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    daemon = "import os, time; pid = os.fork(); pid and (print(pid, flush=True), os._exit(0)); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+    while options.get("hang") and Path(f"/proc/{pid}").exists():
+        time.sleep(0.01)
+    return {"pid": pid}
+
+
 def _family() -> list[int]:
     from tightship.core.procfs import descendants
 

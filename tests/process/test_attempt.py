@@ -130,6 +130,8 @@ def test_too_large_output_is_refused(open_pool: OpenPool, misdeed: MakeTask, tmp
     outcome = pool.run(misdeed("write", mib=3, deliver=tmp_path / "out.bin"))
 
     assert isinstance(outcome.error, OutputTooLarge)
+    assert outcome.error.details == {"limit_bytes": 2**20}
+    assert "1.0 MiB" in outcome.error.public_message
     assert not (tmp_path / "out.bin").exists()
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,14 +17,30 @@ from tightship.core import procfs
 from tightship.errors import ScopeMisused
 from tightship.pool.pool import Pool
 
-from .conftest import HERE, MakeTask
+from .conftest import HERE, TRIES, MakeTask
 
 Eventually = Callable[..., None]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_parent_leaves_no_process(home: Path, eventually: Eventually, signum: int) -> None:
-    """Hung slots, their children, `setsid` grandchildren and the warden are gone within seconds."""
+    """Hung slots, their children, `setsid` grandchildren and the warden are gone within two seconds."""
+    took_s: list[float] = []
+    for _ in range(TRIES):
+        took_s.append(_seconds_to_be_gone(home, eventually, signum))
+        if took_s[-1] < 2:
+            break
+
+    assert min(took_s) < 2
+    assert any((home / "scratch").iterdir()), "what a killed process leaves on disk is there to be swept"
+    with Pool(home=home) as next_start:
+        assert len(next_start.swept.removed) == len(took_s)
+        assert list((home / "scratch").iterdir()) == []
+
+
+def _seconds_to_be_gone(home: Path, eventually: Eventually, signum: int) -> float:
+    """Kill a process with busy slots and return how long anything of it lives on."""
     deeds = ["spin_in_c", "daemonise"]
     with subprocess.Popen(
         [sys.executable, str(HERE / "host.py"), str(home), *deeds], stdout=subprocess.PIPE, text=True
@@ -35,15 +52,12 @@ def test_killed_parent_leaves_no_process(home: Path, eventually: Eventually, sig
             eventually(lambda: len(procfs.descendants(host.pid)) >= 5, "warden, two slots, two descendants")
             family = {pid: procfs.start_time(pid) for pid in procfs.descendants(host.pid)}
             host.send_signal(signum)
+            killed_s = time.monotonic()
             host.wait(60)
         finally:
             host.kill()
         eventually(lambda: not _living(family), "every process is gone", 20.0)
-
-    assert any((home / "scratch").iterdir()), "what a killed process leaves on disk is there to be swept"
-    with Pool(home=home) as next_start:
-        assert len(next_start.swept.removed) == 1
-        assert list((home / "scratch").iterdir()) == []
+        return time.monotonic() - killed_s
 
 
 @pytest.mark.alone

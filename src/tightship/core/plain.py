@@ -23,7 +23,7 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
         field = known.get(name)
         if field is None:
             raise ValueError(f"{kind.__name__} has no field {name!r}")
-        if not field.fits(value):
+        if type(value) not in field.plain and not field.fits(value):
             raise ValueError(f"{kind.__name__}.{name} is {type(value).__name__}, not {field.hint}")
         given[name] = tuple(value) if field.is_tuple else value
     try:
@@ -34,9 +34,14 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
 
 @dataclass(frozen=True)
 class _Field:
-    """What a field takes: its annotation, read once, because that takes ten times as long as looking at a value."""
+    """What a field takes: its annotation, read once, because that takes ten times as long as looking at a value.
+
+    Args:
+        plain: Types of which every value fits: most values are of one, and no more is asked of them.
+    """
 
     hint: Any
+    plain: frozenset[type]
     fits: Callable[[Any], bool]
     is_tuple: bool
 
@@ -45,7 +50,12 @@ class _Field:
 def _fields(kind: Any) -> dict[str, _Field]:
     hints = get_type_hints(kind)
     found = {field.name: hints[field.name] for field in fields(kind)}
-    return {name: _Field(hint, _check(hint), get_origin(hint) is tuple) for name, hint in found.items()}
+    return {name: _Field(hint, _plain(hint), _check(hint), get_origin(hint) is tuple) for name, hint in found.items()}
+
+
+def _plain(hint: Any) -> frozenset[type]:
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return frozenset(part for part in parts if part in (str, bool, types.NoneType))
 
 
 def _check(hint: Any) -> Callable[[Any], bool]:
@@ -64,9 +74,9 @@ def _check(hint: Any) -> Callable[[Any], bool]:
         item = _check(arguments[1])
         return lambda value: isinstance(value, dict) and all(map(item, value.values()))
     if hint in (int, float):
-        kinds, limit = (int, 2**63) if hint is int else (int | float, 1e308)
-        # A number that no machine counts with would only blow up later, where nobody expects it.
-        return lambda value: isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < limit
+        kinds, limit = ((int,), 2**63) if hint is int else ((int, float), 1e308)
+        # A number that no machine counts with would only blow up later, where nobody expects it; a `bool` is none.
+        return lambda value: type(value) in kinds and -limit < value < limit
     return lambda value: isinstance(value, hint)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tightship.core.opening import Opening
@@ -41,6 +41,7 @@ class Receipt:
         cpu_s: CPU seconds of the process and its children inside the scope.
         base_bytes: Memory (anonymous, shared and swapped) held when the scope opened.
         peak_bytes: The most memory held inside the scope, base included.
+        declared_bytes: Memory that the operation had declared for it.
         retained_bytes: Memory still held after settling, over `base_bytes`; negative when settling returned more.
         fds, threads, children: How many more there are than when the scope opened.
         scratch_bytes: Bytes the scope left on disk.
@@ -71,6 +72,7 @@ class Receipt:
     slot: int | None = None
     size_bytes: int | None = None
     opening: Opening | None = None
+    declared_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the receipt as plain JSON."""
@@ -140,7 +142,7 @@ class Receipt:
 
 
 def _known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: data[field.name] for field in fields(kind) if field.name in data}
+    return {name: data[name] for name in kind.__dataclass_fields__ if name in data}
 
 
 def _sized(size_bytes: int | None, what: str) -> str:

@@ -198,7 +198,8 @@ class Scope:
         """Begin to close: nothing can be acquired any more. The peak is taken while what is held is still there."""
         sample = Held("measure of the peak", (), self._open_account().sample, listed=False)
         self._state = "closing"
-        return [sample, *reversed(self._held)]
+        # With nothing to let go of, the measure at the end is the same.
+        return [sample, *reversed(self._held)] if self._held else []
 
     def _close(self, body: BaseException | None, done: list[tuple[Held, BaseException | None]]) -> BaseException | None:
         """Settle and write the receipt; return what the scope raises."""

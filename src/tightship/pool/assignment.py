@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import resource
 import signal
 import threading
 import time
@@ -29,6 +30,7 @@ from tightship.errors import (
 )
 from tightship.pool.deadline import Deadline
 from tightship.pool.messages import Finished, Message, Partial, Progress, Run
+from tightship.units import format_bytes
 
 #: Progress is reported at most this often, in seconds: enough for a smooth bar, nothing next to a frame's decode.
 REPORT_EVERY_S = 0.1
@@ -136,6 +138,8 @@ def as_error(fault: BaseException) -> TightshipError:
     """Return the error of ours for whatever an operation raised; what it was goes to the slot's log."""
     if isinstance(fault, BaseExceptionGroup):
         return as_error(fault.exceptions[0])
+    if isinstance(fault, OutputTooLarge) or getattr(fault, "errno", None) == errno.EFBIG:
+        return _too_large()
     if isinstance(fault, TightshipError):
         return fault
     if isinstance(fault, ModuleNotFoundError) and fault.name in EXTRAS:
@@ -143,12 +147,17 @@ def as_error(fault: BaseException) -> TightshipError:
     _log(fault)
     if isinstance(fault, MemoryError):
         return MemoryExceeded("the job ran out of memory")
-    number = getattr(fault, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT):
+    if getattr(fault, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("the disk is full; nothing half written was kept")
-    if number == errno.EFBIG:
-        return OutputTooLarge("the result grew past the largest file that a slot may write")
     return ConversionFailed(f"the operation failed: {type(fault).__name__}: {str(fault)[:500]}")
+
+
+def _too_large() -> OutputTooLarge:
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return OutputTooLarge(
+        f"the result grew past {format_bytes(limit_bytes)}, the largest file that a slot may write",
+        limit_bytes=limit_bytes,
+    )
 
 
 def _log(fault: BaseException) -> None:

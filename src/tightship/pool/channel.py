@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import fcntl
 import json
+import math
 import os
 import select
 import socket
@@ -152,9 +153,20 @@ class Channel:
         del self._received[:end]
         try:
             _refuse_crowded(body)
-            return from_json(json.loads(body))
+            return from_json(_STRICT.decode(body.decode("utf-8", "surrogatepass")))
         except (ValueError, RecursionError) as nonsense:
             raise ChannelClosed(f"not a message: {nonsense}") from None
+
+
+def _finite(text: str) -> float:
+    """Read a number; one that no JSON can hold would only blow up later, where the parent writes it down."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
+
+
+_STRICT = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _above_stdio(sock: socket.socket) -> socket.socket:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +37,10 @@ class Content:
         return self.path is None or state_of(self.path) == self.state
 
     @classmethod
-    def of(cls, path: Path, limit_bytes: int, cancel: threading.Event | None = None) -> Content | None:
-        """Read a file; None where it is longer than the limit.
+    def of(
+        cls, path: Path, limit_bytes: int, cancel: threading.Event | None = None, limit_s: float = math.inf
+    ) -> Content | None:
+        """Read a file; None where it is longer than the limit, or reading it takes longer.
 
         Raises:
             MediaNotFound, UnsupportedMedia: It is not there, or no plain file.
@@ -47,11 +51,12 @@ class Content:
             found = os.fstat(fd)
             if found.st_size > limit_bytes:
                 return None
+            told_bytes = found.st_size or limit_bytes  # some virtual file systems tell none of what they make up
             try:
-                digest = _digest_of_file(fd, cancel)
+                digest = _digest_of_file(fd, told_bytes, cancel, time.monotonic() + limit_s)
             except OSError as fault:
                 raise MediaNotFound(f"{str(path)!r} cannot be read: {fault.strerror}") from None
-        return cls(digest, path, _state(found))
+        return None if digest is None else cls(digest, path, _state(found))
 
 
 def _state(found: os.stat_result) -> tuple[int, ...]:
@@ -68,10 +73,13 @@ def state_of(path: Path) -> tuple[int, ...]:
     return _state(found) if stat.S_ISREG(found.st_mode) else ()
 
 
-def _digest_of_file(fd: int, cancel: threading.Event | None) -> str:
+def _digest_of_file(fd: int, left_bytes: int, cancel: threading.Event | None, give_up_at_s: float) -> str | None:
     checksum = hashlib.sha256()
-    while block := os.read(fd, _BLOCK_BYTES):
+    while block := os.read(fd, min(left_bytes, _BLOCK_BYTES)):  # no further: it may grow as fast as it is read
         checksum.update(block)
+        left_bytes -= len(block)
         if cancel is not None and cancel.is_set():
             raise Cancelled("the job was cancelled")
+        if time.monotonic() > give_up_at_s:
+            return None
     return checksum.hexdigest()

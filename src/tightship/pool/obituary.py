@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 from tightship.core.receipt import Receipt
-from tightship.errors import Cancelled, DeadlineExceeded, MemoryExceeded, NoProgress, TightshipError, WorkerDied
+from tightship.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    Detail,
+    MemoryExceeded,
+    NoProgress,
+    TightshipError,
+    WorkerDied,
+)
 from tightship.pool.messages import Exited, Progress, Started
 from tightship.pool.task import Task
 from tightship.units import format_bytes, format_seconds
 
+#: Characters of a unit that are believed: the worker that named it may have been taken over.
+_UNIT_CHARS = 20
+
 
 def error_of(exited: Exited, task: Task, ceiling_bytes: int, progress: Progress | None, words: str) -> TightshipError:
     """Return the error for an attempt whose worker was killed or died; it names the limit and the value."""
-    reached = f" at {progress.done:g} {progress.unit}" if progress else ""
+    reached, how_far = _last_of(progress)
     if exited.cause == "memory":
         return MemoryExceeded(
             f"{task.name} needed more than its {format_bytes(ceiling_bytes)} of memory and was killed{reached}",
             limit_bytes=ceiling_bytes,
             peak_bytes=exited.peak_bytes,
+            **how_far,
         )
     if exited.cause == "deadline":
         limit_s = task.deadline.after(progress.done if progress else 0.0).hard_s
         return DeadlineExceeded(
-            f"{task.name} was not done within {format_seconds(limit_s)} and was killed{reached}", limit_s=limit_s
+            f"{task.name} was not done within {format_seconds(limit_s)} and was killed{reached}",
+            limit_s=limit_s,
+            **how_far,
         )
     if exited.cause == "no_progress":
         limit_s = task.deadline.no_progress_s
         return NoProgress(
-            f"{task.name} got no further for {format_seconds(limit_s)} and was killed{reached}", limit_s=limit_s
+            f"{task.name} got no further for {format_seconds(limit_s)} and was killed{reached}",
+            limit_s=limit_s,
+            **how_far,
         )
     if exited.cause == "cancelled":
         return Cancelled("the job was cancelled")
     return WorkerDied(
-        f"the worker died in the middle of {task.name}: {exited.cause}{reached}", cause=exited.cause, log=words or None
+        f"the worker died in the middle of {task.name}: {exited.cause}{reached}",
+        cause=exited.cause,
+        log=words or None,
+        **how_far,
     )
+
+
+def _last_of(progress: Progress | None) -> tuple[str, dict[str, Detail]]:
+    """Return the last progress in words, and for programs."""
+    if progress is None:
+        return "", {}
+    unit = progress.unit[:_UNIT_CHARS]
+    return f" at {progress.done:g} {unit}", {"progress": progress.done, "progress_unit": unit}
 
 
 def receipt_of(exited: Exited, task: Task, started: Started | None, wall_s: float) -> Receipt:

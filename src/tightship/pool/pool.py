@@ -132,16 +132,20 @@ class Pool:
         """End all slots whose key is meant, in one go; until they are gone no other is opened for the same key.
 
         Returns:
-            How many; None, and all stay, when a task has one of them or is being given one.
+            How many, those included that were on their way out already; None, and all stay, when a task has one of them
+            or is being given one.
         """
         self._bury_the_dead()
         with self._changed:
             if any(map(meant, (*self._opening, *(slot.key for slot in self._busy)))):
                 return None
             going = [slot for slot in self._idle if meant(slot.key)]
+            leaving = [slot for slot in self._leaving if meant(slot.key)]
             self._leave(going)
         self._see_off(going, "on request")
-        return len(going)
+        with self._changed:
+            self._changed.wait_for(lambda: not any(slot in self._leaving for slot in leaving))
+        return len(going) + len(leaving)
 
     def slots(self) -> tuple[SlotReport, ...]:
         """Return what each slot is doing; those whose workers have left are none any more."""
@@ -340,7 +344,8 @@ def _usable(folder: Path) -> Iterator[None]:
         if fault.errno in _PASSING:
             raise
         home = str(folder.parent)
-        raise OutputUnwritable(f"the home folder {home!r} cannot be used: {fault.strerror}", home=home) from None
+        message = f"the home folder {home!r} cannot be used: {fault.strerror}; TIGHTSHIP_HOME may name another"
+        raise OutputUnwritable(message, home=home) from None
 
 
 def _share_bytes(slots: int) -> int:

@@ -176,8 +176,10 @@ class Slot:
         try:
             # Kept for the next attempt, because some disks take milliseconds to remove a folder.
             self._desk = folder if _is_as_new(folder) else None
-            kept = (log_of(self._folder), self._desk)
-            left = [remove_tree(entry) for entry in self._folder.iterdir() if entry not in kept]
+            kept = {log_of(self._folder).name, self._desk.name if self._desk else ""}
+            with os.scandir(self._folder) as entries:
+                others = [Path(entry) for entry in entries if entry.name not in kept]
+            left = [remove_tree(other) for other in others]
         except OSError:
             left = [[str(self._folder)]]
         if any(left) and self.exited is None:

@@ -44,6 +44,19 @@ class _Ward:
     peak_bytes: int = 0
     killed_for: str | None = None
 
+    def obey(self, watch: Watch) -> None:
+        """Enforce other limits from now on."""
+        self.watch = watch
+        if self.cgroup is not None:
+            self.cgroup.limit(watch.ceiling_bytes)
+        self.peak_bytes = 0 if watch.fresh else self.peak_bytes
+        if watch.ceiling_bytes is None:
+            self.poll_at_s = 0.0  # once more: its attempt is over, and may have left something behind
+        else:
+            # Not at once: it is about to begin, and on a small machine waits for the processor that a look takes.
+            soon_s = time.monotonic() + POLL_MIN_S
+            self.poll_at_s = soon_s if watch.fresh else min(self.poll_at_s, soon_s)
+
     def died_of(self, status: int) -> str:
         """Return the cause of a death that was not the warden's doing."""
         ran_out = self.cgroup is not None and self.cgroup.ran_out()
@@ -76,7 +89,8 @@ class Warden:
         ready = self._ready(self._next_due_s())
         if self._parent_fd in ready:
             return False
-        if self._wakeup_fd in ready:
+        bereaved = self._wakeup_fd in ready
+        if bereaved:
             os.read(self._wakeup_fd, 4096)
         try:
             if self._pool.fileno() in ready:
@@ -86,9 +100,11 @@ class Warden:
         for ward in [ward for ward in self._wards.values() if ward.line.fileno() in ready]:
             self._listen(ward)
         now_s = time.monotonic()
-        for ward in self._wards.values():
-            self._enforce(ward, now_s)
-        self._reap()
+        looked = [self._enforce(ward, now_s) for ward in self._wards.values()]
+        # What the dead leave behind has come to us before their death was told; what a living worker no longer adopts,
+        # at any time.
+        if bereaved or any(looked):
+            self._reap()
         return True
 
     def _next_due_s(self) -> float:
@@ -146,29 +162,32 @@ class Warden:
         try:
             while (order := ward.line.receive(0)) is not None:
                 if isinstance(order, Watch):
-                    ward.watch = order
-                    if ward.cgroup is not None:
-                        ward.cgroup.limit(order.ceiling_bytes)
-                    ward.peak_bytes = 0 if order.fresh else ward.peak_bytes
-                    ward.poll_at_s = 0.0 if order.ceiling_bytes is not None else float("inf")
+                    ward.obey(order)
                 elif isinstance(order, Kill):
                     self._kill(ward, order.cause)
         except ChannelClosed:
             ward.line.close()
             self._kill(ward, "abandoned")
 
-    def _enforce(self, ward: _Ward, now_s: float) -> None:
+    def _enforce(self, ward: _Ward, now_s: float) -> bool:
+        """Kill a slot that is over a limit; return whether it was time to look at it."""
         watch = ward.watch
         if watch.kill_at_s is not None and now_s >= watch.kill_at_s:
             self._sample(ward)
             self._kill(ward, watch.cause)
-        if watch.ceiling_bytes is None or now_s < ward.poll_at_s:
-            return
+            return True
+        if now_s < ward.poll_at_s:
+            return False
+        ward.poll_at_s = float("inf")
+        if watch.ceiling_bytes is None:
+            return True
         held_bytes = self._sample(ward)
         if held_bytes > watch.ceiling_bytes:
             self._kill(ward, "memory")
-        headroom_s = (watch.ceiling_bytes - held_bytes) / GROWTH_BYTES_PER_S
-        ward.poll_at_s = time.monotonic() + min(POLL_MAX_S, max(POLL_MIN_S, headroom_s))
+        else:
+            headroom_s = (watch.ceiling_bytes - held_bytes) / GROWTH_BYTES_PER_S
+            ward.poll_at_s = time.monotonic() + min(POLL_MAX_S, max(POLL_MIN_S, headroom_s))
+        return True
 
     def _sample(self, ward: _Ward) -> int:
         held_bytes = tree_memory_bytes(ward.pid)
@@ -176,10 +195,8 @@ class Warden:
         return held_bytes
 
     def _kill(self, ward: _Ward, cause: str) -> None:
-        if ward.killed_for is None:
-            ward.killed_for = cause
-            ward.watch = Watch()
-            ward.poll_at_s = float("inf")
+        ward.killed_for = ward.killed_for or cause
+        ward.watch, ward.poll_at_s = Watch(), float("inf")
         os.kill(ward.pid, signal.SIGKILL)  # not reaped yet, so the id is still its own
 
     def _reap(self) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
+from dataclasses import replace
 from threading import Thread
 
 import pytest
 
+from tightship.core import history
 from tightship.core.ledger import Ledger
 from tightship.core.receipt import Receipt
 from tightship.core.verdict import Kind
@@ -168,3 +171,20 @@ def test_its_repr_tells_what_it_holds() -> None:
     ledger = Ledger()
     ledger.add(receipt())
     assert repr(ledger) == "Ledger(gif: 1)"
+
+
+def test_what_is_known_of_a_name_takes_two_megabytes_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most is known where each job had a new slot; from some thousand jobs on nothing more is kept."""
+    monkeypatch.setattr(history, "drift", lambda *_, **__: None)  # it keeps nothing, and takes long while traced
+    rng = random.Random(0)
+    ledger = Ledger()
+    held_bytes = []
+    tracemalloc.start()
+    for jobs in (3600, 400):
+        for _ in range(jobs):
+            settled = receipt(peak_bytes=rng.randrange(2**40), base_bytes=rng.randrange(2**40), retained_bytes=1000)
+            ledger.add(replace(settled, slot=rng.randrange(2**40), size_bytes=rng.randrange(2**40), cpu_s=rng.random()))
+        held_bytes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held_bytes[1] < 2_000_000
+    assert held_bytes[1] < 1.02 * held_bytes[0]

@@ -183,6 +183,15 @@ def test_cpu_time_includes_children_waited_for(run_python):
     assert procfs.cpu_s(process.pid) >= 0.25  # less a few ticks of the kernel
 
 
+def test_own_cpu_time_is_told_in_less_than_ticks():
+    """A short job takes a part of one, and would take none."""
+    before_s = procfs.cpu_s(os.getpid())
+    until_s = time.process_time() + 0.2 / procfs.TICKS_PER_S
+    while time.process_time() < until_s:
+        pass
+    assert procfs.threads_and_cpu_s(os.getpid())[1] - before_s >= 0.2 / procfs.TICKS_PER_S
+
+
 def test_pss_is_within_the_resident_size(run_python):
     """The proportional set size is more than the private memory, less than all that is resident."""
     process = run_python("block = b'x' * (20 << 20)")

@@ -135,6 +135,9 @@ def test_end_of_file_is_told(ends: tuple[Channel, Channel]) -> None:
         b'{"is": "Kill"}',
         b'{"is": "Kill", "cause": "x", "more": 1}',
         b"[" * 9999,
+        b'{"is": "Partial", "payload": {"x": NaN}}',
+        b'{"is": "Partial", "payload": {"x": [-1e999]}}',
+        b'{"is": "Kill", "cause": "\xff"}',
     ],
 )
 def test_nonsense_closes_the_channel(body: bytes) -> None:

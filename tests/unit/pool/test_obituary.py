@@ -33,10 +33,19 @@ def test_each_cause_has_its_error(cause: str, code: str, says: str) -> None:
 
 
 def test_error_says_how_far_it_got() -> None:
-    """The last progress is part of the message."""
+    """The last progress is part of the message, and for programs among the details."""
     error = error_of(Exited("deadline", 0, 1.0, 0), TASK, 1, Progress(12.5, 60, "s"), "")
 
     assert error.public_message.endswith("was killed at 12.5 s")
+    assert error.details == {"limit_s": 66, "progress": 12.5, "progress_unit": "s"}
+
+
+def test_unit_of_a_hostile_worker_is_cut_short() -> None:
+    """What a worker made up does not fill the message."""
+    error = error_of(Exited("deadline", 0, 1.0, 0), TASK, 1, Progress(1, None, "x" * 2**20), "")
+
+    assert len(error.public_message) < 200
+    assert len(str(error.details["progress_unit"])) < 50
 
 
 def test_last_words_stay_out_of_the_public_message() -> None:
