@@ -92,7 +92,7 @@ def extract_video_segment(
         out: The clip; its ending (`.mp4`, `.mov`, `.mkv`, `.webm`) chooses the container.
         start: Where to begin. Packets are copied, so the clip begins at the key frame at or before this.
         end: Where to stop; by default at the end of the video.
-        exact: Encode again around the cut, so that the clip begins and ends on the very frame.
+        exact: Encode the pictures of the piece again, so that the clip begins and ends on the very frame.
         on_event: Called with `Progress`.
         cancel: Set it, from any thread, to cancel.
         pool: Run in a slot of this pool, which stays warm, instead of a process of its own.
@@ -125,7 +125,7 @@ def open_runner(config: Config | None = None) -> Iterator[Runner]:
     """Open a pool of warm slots and yield what runs operations in it; all of it ends with the block."""
     config = config or Config(default_home())
     with Pool(config.pool, home=config.home) as pool:
-        yield Runner(pool, config.runner, recall=open_recall(config.home, config.cache, anew=config.anew))
+        yield Runner(pool, config.runner, recall=open_recall(config.home, config.cache))
 
 
 def _run(

@@ -57,14 +57,12 @@ class Config:
         pool: How slots are kept.
         runner: Limits on a job's time and input.
         cache: How much is remembered of results.
-        anew: Also do what is remembered, and remember what comes of it instead.
     """
 
     home: Path
     pool: PoolConfig = field(default_factory=PoolConfig)
     runner: RunnerConfig = field(default_factory=RunnerConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
-    anew: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], home: Path | None = None) -> Config:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,22 @@ from tightship.core.bell import Bell
 from tightship.core.governor import Budget
 from tightship.core.notices import Notices
 from tightship.core.receipt import Receipt
-from tightship.errors import Cancelled, ConversionFailed, StaleClaim, TightshipError
+from tightship.errors import Cancelled, ConversionFailed, DiskFull, StaleClaim, StoreBusy, TightshipError
 from tightship.pool.content import Content
 from tightship.pool.messages import Partial, Progress
 from tightship.pool.vigil import Event
 from tightship.room import Room
 from tightship.runner import Job, Runner
 from tightship.store.record import Claim, JobRecord, Renewal
+from tightship.store.states import Status
 from tightship.store.store import Store
 
 #: Longest sleep of a thread that has no work, in seconds: what another process lets in is found by then.
 IDLE_S = 1.0
 #: How long the end of a job is waited for before the store is asked, in seconds: asking would hold up a short one.
 SOON_S = 0.02
+#: Most jobs whose receipts are learnt from at the start.
+LEARN_FROM_LAST = 200
 #: How often progress is written down, in seconds.
 PROGRESS_EVERY_S = 1.0
 #: How often leases are renewed and time's work is done, in seconds; oftener where leases are short.
@@ -91,7 +95,10 @@ class Dispatcher:
         self._threads = [*work, probe, self._loop("keep", self._keep, self._keeping, keep_s)]
 
     def start(self) -> None:
-        """Begin to work."""
+        """Begin to work, knowing what the jobs before have needed."""
+        for job in reversed(self._store.newest(Status.SUCCEEDED, LEARN_FROM_LAST)):
+            if job.receipt is not None:
+                self._room.learn(job, job.receipt)
         for thread in self._threads:
             thread.start()
 
@@ -173,7 +180,7 @@ class Dispatcher:
         if claim.more:
             self._runs.ring()
         with self._engagement(claim) as engagement:
-            self._room.make(claim.job, [job for job in self._at_work() if job.id != claim.job.id])
+            self._room.make(claim.job, claim.beside_bytes)
             self._run(engagement)
             # Asked while it still counts: of two that end at once, each would take the other for gone already.
             if not self._room.is_left_to_look(self._at_work()):
@@ -201,6 +208,8 @@ class Dispatcher:
             self._keep_at_s = time.monotonic() + min(KEEP_EVERY_S, self._store.config.lease_s / 3)
             if self._store.sweep().requeued:
                 self.ring()
+            if self._runner.recall is not None:
+                self._runner.recall.expire()
         return False
 
     # --- one job ---------------------------------------------------------------------------------
@@ -272,33 +281,51 @@ class Dispatcher:
         if engagement.lost:
             return
         if done.error is not None:
-            if self._handing_back and isinstance(done.error, Cancelled):
-                self._store.hand_back(claim)
-            else:
-                engagement.ended = self._store.fail(claim, done.error, receipt)
+            self._give_up(engagement, done.error, receipt)
             return
         self._room.learn(claim.job, receipt)
         result = {name: value for name, value in (done.result or {}).items() if name != "output"}
+        finish = partial(self._store.finish, claim, result, receipt, warnings=done.warnings)
         try:
             if output.exists():
                 with self._store.blobs.put_file(output) as blob:
-                    engagement.ended = self._store.finish(
-                        claim, result, receipt, result_blob=blob, warnings=done.warnings
-                    )
+                    engagement.ended = self._brought(partial(finish, result_blob=blob))
             else:
-                engagement.ended = self._store.finish(claim, result, receipt, warnings=done.warnings)
+                engagement.ended = self._brought(finish)
         except StaleClaim:
             raise
         except TightshipError as error:
-            engagement.ended = self._store.fail(claim, error, receipt)
+            self._give_up(engagement, error, receipt)
+
+    def _give_up(self, engagement: _Engagement, error: TightshipError, receipt: Receipt) -> None:
+        claim = engagement.claim
+        # The service stops: neither is the job's fault then.
+        if self._handing_back and isinstance(error, (Cancelled, StoreBusy)):
+            self._store.hand_back(claim)
+        else:
+            engagement.ended = self._brought(partial(self._store.fail, claim, error, receipt))
+
+    def _brought(self, write: Callable[[], JobRecord]) -> JobRecord:
+        """Write what came of work, again while the store is busy: the lease, which is renewed meanwhile, ends it."""
+        while True:
+            try:
+                return write()
+            except StoreBusy as fault:
+                if self._handing_back:
+                    raise
+                _log.warning("what came of a job is still to be written: %s", fault.public_message)
+                time.sleep(STOP_EVERY_S)
 
     def _heard(self, engagement: _Engagement, event: Event) -> None:
-        if isinstance(event, Partial):
-            with suppress(StaleClaim):
-                self._store.append_partial(engagement.claim, event.payload)
-        elif time.monotonic() - engagement.reported_s >= PROGRESS_EVERY_S:
-            engagement.reported_s = time.monotonic()
-            self._renew(engagement, progress_of(event, time.monotonic() - engagement.began_s))
+        try:
+            if isinstance(event, Partial):
+                with suppress(StaleClaim):
+                    self._store.append_partial(engagement.claim, event.payload)
+            elif time.monotonic() - engagement.reported_s >= PROGRESS_EVERY_S:
+                engagement.reported_s = time.monotonic()
+                self._renew(engagement, progress_of(event, time.monotonic() - engagement.began_s))
+        except (StoreBusy, DiskFull) as fault:  # the work goes on; the lease is not in the hands of its news
+            _log.warning("news of job %s are left out: %s", engagement.claim.job.id, fault.public_message)
 
     def _renew(self, engagement: _Engagement, progress: Mapping[str, Any] | None) -> None:
         renewal = self._store.renew(engagement.claim, progress)

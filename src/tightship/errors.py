@@ -275,10 +275,14 @@ class ExtraMissing(TightshipError, ImportError):
     code, http_status = "extra_missing", 501
 
     @classmethod
-    def of(cls, module: str | None) -> ExtraMissing:
-        """Return the error for a module that could not be imported."""
+    def of(cls, module: str | None, extra: str | None = None) -> ExtraMissing:
+        """Return the error for a module that could not be imported.
+
+        Args:
+            extra: What to install; by default the smallest extra that brings the module.
+        """
         name = str(module).partition(".")[0]
-        extra = EXTRAS.get(name, "all")
+        extra = extra or EXTRAS.get(name, "all")
         return cls(f"{name} is not installed; run: pip install 'tightship[{extra}]'", extra=extra, module=name)
 
 

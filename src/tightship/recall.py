@@ -12,16 +12,18 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tightship.errors import Cancelled, TightshipError
+from tightship.errors import Cancelled, ExtraMissing, TightshipError
 from tightship.media.limits import Limits
 from tightship.operations.operation import Basis
 from tightship.pool.content import Content, state_of
 from tightship.pool.delivery import deliver_bytes
-from tightship.store.cache import CacheReport, ResultCache
 from tightship.store.config import CacheConfig
 from tightship.store.entry import SCHEMA, Entry
+
+if TYPE_CHECKING:
+    from tightship.store.cache import CacheReport, ResultCache
 
 #: Digests of weights, so that gigabytes are not read again for each run: few, and short.
 _DIGESTS = CacheConfig(memory_bytes=64 * 2**10, disk_bytes=2**20, entry_bytes=4 * 2**10, reserve_bytes=0)
@@ -37,13 +39,9 @@ class Question:
         content: What the input holds.
         key: What this result is found under.
         key_now: Returns the same, unless something that the result follows from has changed since.
-        anew: There is no answer; what comes of the job is remembered in place of it.
     """
 
-    def __init__(
-        self, cache: ResultCache, content: Content, key: str, key_now: Callable[[], str | None], *, anew: bool = False
-    ) -> None:
-        self._anew = anew
+    def __init__(self, cache: ResultCache, content: Content, key: str, key_now: Callable[[], str | None]) -> None:
         self._cache = cache
         self._content = content
         self._key = key
@@ -59,13 +57,17 @@ class Question:
         Raises:
             DiskFull, OutputUnwritable: The file cannot be put there.
         """
-        entry = None if self._anew else self._cache.get(self._key, again=again)
+        entry = self._cache.get(self._key, again=again)
         if entry is None or output is None:
             return entry
         if entry.content is None:
             return None
         deliver_bytes(entry.content, output)
         return entry
+
+    def forget(self) -> None:
+        """Have no answer, in whichever process the job is done."""
+        self._cache.forget(self._key)
 
     def keep(self, result: Mapping[str, Any], warnings: Sequence[Mapping[str, str]], output: Path | None) -> bool:
         """Remember a result and its file; False where that is not to be, or cannot be, which harms nobody."""
@@ -93,11 +95,16 @@ class Recall:
     Args:
         home: The home folder; all servers and command lines that share it share what they remember.
         config: How much is remembered.
-        anew: Answer no job, but remember what comes of it in place of what there was.
+
+    Raises:
+        ExtraMissing: The extra `media` is not installed.
     """
 
-    def __init__(self, home: Path, config: CacheConfig, *, anew: bool = False) -> None:
-        self._anew = anew
+    def __init__(self, home: Path, config: CacheConfig) -> None:
+        try:
+            from tightship.store.cache import ResultCache
+        except ModuleNotFoundError as missing:  # the settings can be named without it
+            raise ExtraMissing.of(missing.name) from None
         self._results = ResultCache(home / "cache" / "results", config)
         digests = replace(_DIGESTS, disk_bytes=min(_DIGESTS.disk_bytes, config.disk_bytes))
         self._digests = ResultCache(home / "cache" / "digests", digests)
@@ -133,7 +140,7 @@ class Recall:
                 return None  # what is missing for it shows when it is done
 
         first = key()
-        return None if first is None else Question(self._results, content, first, key, anew=self._anew)
+        return None if first is None else Question(self._results, content, first, key)
 
     def clear(self) -> int:
         """Forget everything, in all processes, and return how many results were on disk.
@@ -143,6 +150,10 @@ class Recall:
         """
         self._digests.clear()
         return self._results.clear()
+
+    def expire(self) -> None:
+        """Remove what has been kept for its time. It may be called often, and looks seldom."""
+        self._results.expire()
 
     def report(self) -> CacheReport:
         """Return what is remembered, and how often that was of use."""
@@ -190,9 +201,13 @@ class Recall:
         return content.digest
 
 
-def open_recall(home: Path, config: CacheConfig, *, anew: bool = False) -> Recall | None:
-    """Return what remembers results in a home folder; None where nothing is to be remembered. See `Recall`."""
-    return Recall(home, config, anew=anew) if config.enabled else None
+def open_recall(home: Path, config: CacheConfig) -> Recall | None:
+    """Return what remembers results in a home folder, old ones gone; None where nothing is to be. See `Recall`."""
+    if not config.enabled:
+        return None
+    recall = Recall(home, config)
+    recall.expire()
+    return recall
 
 
 def _digest_of(facts: Mapping[str, Any]) -> str:

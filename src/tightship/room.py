@@ -42,13 +42,11 @@ class Room:
             return self._shares.reservation_bytes(job.operation, declared_bytes)
 
     def learn(self, job: JobRecord, receipt: Receipt) -> None:
-        """Take note of what a job has needed, where that was measured."""
-        if receipt.peak_bytes is None or job.media is None:
+        """Take note of what a job has needed of what was declared then, by a model that may be another by now."""
+        if receipt.peak_bytes is None or receipt.declared_bytes is None or job.media is None:
             return
-        with suppress(TightshipError):  # its model may be gone by now, which must not cost it its result
-            declared_bytes = self._runner.reservation_bytes(job.operation, job.options, job.media)
-            with self._learning:
-                self._shares.add(job.operation, declared_bytes, receipt.peak_bytes)
+        with self._learning:
+            self._shares.add(job.operation, receipt.declared_bytes, receipt.peak_bytes)
 
     def keep(self) -> None:
         """Let go of idle slots when all of them together are over the budget's soft line."""
@@ -59,16 +57,17 @@ class Room:
         )
         self._recycle(State(self._budget, slots))
 
-    def make(self, job: JobRecord, others: Sequence[JobRecord]) -> None:
-        """Let go of idle slots that would leave too little for a job beside the others that run: another's model, say.
+    def make(self, job: JobRecord, beside_bytes: int) -> None:
+        """Let go of idle slots that would leave too little for a job beside all else: another's model, say.
 
         Args:
             job: It has been admitted, and is about to run.
-            others: All else that runs in this process.
+            beside_bytes: What all else was admitted by when the job was. Asked later it would count jobs that had ended
+                by then, and an idle slot goes only where its memory lets the job fit.
         """
         with suppress(TightshipError):  # what is wrong with the job shows when it runs
             key = self._runner.key(job.operation, job.options)
-            while self._recycle(self._state_before(job, others, key)):
+            while self._recycle(self._state_before(job, beside_bytes, key)):
                 pass
 
     def is_left_to_look(self, running: Sequence[JobRecord]) -> bool:
@@ -76,17 +75,14 @@ class Room:
         reserved_bytes = sum(job.reservation_bytes or 0 for job in running)
         return reserved_bytes + self._look_bytes <= self._budget.soft_bytes
 
-    def _state_before(self, job: JobRecord, others: Sequence[JobRecord], key: tuple[str, ...] | None) -> State:
+    def _state_before(self, job: JobRecord, beside_bytes: int, key: tuple[str, ...] | None) -> State:
         """Return how things stand before a job runs; what runs counts by its reservation, by which it was admitted."""
         pool = self._runner.pool
         idle = [slot for slot in pool.slots() if not slot.busy]
-        running = tuple(
-            SlotState(-number, True, 0, None, other.reservation_bytes or 0, pool.ceiling_bytes)
-            for number, other in enumerate(others, start=1)
-        )
+        running = SlotState(-1, True, 0, None, beside_bytes, pool.ceiling_bytes)
         resting = tuple(SlotState(slot.pid, False, slot.held_bytes, None, 0, pool.ceiling_bytes) for slot in idle)
         warm = next((slot.pid for slot in idle if slot.key == key), None)
-        return State(self._budget, (*running, *resting), Reservation(job.reservation_bytes or 0, "declared"), warm)
+        return State(self._budget, (running, *resting), Reservation(job.reservation_bytes or 0, "declared"), warm)
 
     def _recycle(self, state: State) -> bool:
         """Let go of the slots that are to go; False when there are none."""

@@ -116,6 +116,7 @@ class Runner:
         output: Path | None = None,
         options: Mapping[str, Any] | None = None,
         *,
+        anew: bool = False,
         on_event: Callable[[Event], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> Job:
@@ -126,6 +127,7 @@ class Runner:
             source: The file to work on.
             output: Where the resulting file goes; not needed when the result is data alone.
             options: What the operation's options class takes.
+            anew: Do it also where the result is remembered, and remember what comes of it instead.
             on_event: Called with progress and partial results, in this thread.
             cancel: Set it, from any thread, to cancel.
         """
@@ -134,9 +136,13 @@ class Runner:
             check(operation, options or {}, folders=self._folders)
             if output is not None:
                 check_destination(output)
+                _refuse_same(source, output)
             remembered = self.recall is not None and operation.basis is not None
-            content = Content.of(source, self.config.limits.max_file_bytes, cancel) if remembered else None
-            if (known := self.known(name, options, content, output, cancel)) is not None:
+            limit_s = self.config.min_work_s  # what takes longer to read than any job gets is not remembered
+            content = Content.of(source, self.config.limits.max_file_bytes, cancel, limit_s) if remembered else None
+            if anew:
+                self.forget(name, options, content, cancel)
+            elif (known := self.known(name, options, content, output, cancel)) is not None:
                 return known
             media: Mapping[str, Any] = {}
             if name != PROBE:  # its length sets the deadline, its pictures the memory
@@ -174,6 +180,22 @@ class Runner:
         entry = question.answer(output) if question else None
         return None if entry is None else _known(name, entry, output)
 
+    def forget(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None,
+        content: Content | None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Have a job done again, in whichever process on this home folder, though its result is remembered.
+
+        Raises:
+            TightshipError: The options are wrong, or it was cancelled.
+        """
+        question = self._question(operation_named(name), options, content, cancel)
+        if question is not None:
+            question.forget()
+
     def answer(self, name: str, probed: Outcome) -> Job | None:
         """Return the job that the look at its input has done already; None where there is work to do.
 
@@ -206,9 +228,11 @@ class Runner:
             chosen = validate(operation, options or {})
             try:
                 task = self._task(operation, chosen, media, source, output)
+                declared_bytes = operation.reservation_bytes(chosen, media)
             except (AttributeError, KeyError, TypeError, ValueError) as nonsense:  # the probe's slot is not trusted
                 raise ConversionFailed(f"the look at the input gave nonsense: {nonsense}") from None
-            job = _job(name, self.pool.run(task, on_event=on_event, cancel=cancel), output, media)
+            outcome = self.pool.run(task, on_event=on_event, cancel=cancel)
+            job = _job(name, outcome, output, media, declared_bytes)
             if question and job.result is not None:
                 question.keep(job.result, job.warnings, output)
             return job
@@ -301,7 +325,18 @@ class Runner:
         return replace(deadline, pace_s=operation.pace_s(options), most_s=self.config.max_work_s)
 
 
-def _job(name: str, outcome: Outcome, output: Path | None, media: Mapping[str, Any]) -> Job:
+def _refuse_same(source: Path, output: Path) -> None:
+    try:
+        same = source.samefile(output)
+    except (OSError, ValueError):
+        return  # one of them is not there, or is no name: they differ, or the attempt says what is wrong
+    if same:
+        raise InvalidOptions(f"the input and the output are the same file, {str(output)!r}; choose another output")
+
+
+def _job(
+    name: str, outcome: Outcome, output: Path | None, media: Mapping[str, Any], declared_bytes: int | None = None
+) -> Job:
     status: Status = "succeeded"
     if outcome.error is not None:
         status = "cancelled" if isinstance(outcome.error, Cancelled) else "failed"
@@ -310,7 +345,7 @@ def _job(name: str, outcome: Outcome, output: Path | None, media: Mapping[str, A
         result = {**result, "output": str(output)}
     about_input = (result if name == PROBE else media) or {}
     warnings = [{"code": "input", "message": text} for text in about_input.get("warnings", ())]
-    receipt = replace(outcome.receipt, name=name)
+    receipt = replace(outcome.receipt, name=name, declared_bytes=declared_bytes)
     return Job(name, status, result, (*warnings, *outcome.warnings), receipt, outcome.error)
 
 

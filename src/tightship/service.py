@@ -41,7 +41,6 @@ class ServiceConfig:
         cache: How much is remembered of results.
         budget: Memory that all slots together may hold; None derives it from the machine's effective limit.
         drain_s: Seconds that running jobs get to end when the service stops; then they are handed back.
-        anew: Also do what is remembered, and remember what comes of it instead.
     """
 
     home: Path
@@ -51,7 +50,6 @@ class ServiceConfig:
     cache: CacheConfig = field(default_factory=CacheConfig)
     budget: Budget | None = None
     drain_s: float = 10.0
-    anew: bool = False
 
 
 class Service:
@@ -62,7 +60,7 @@ class Service:
         self.store = store
         self.pool = pool
         self.budget = budget
-        self.recall = open_recall(config.home, config.cache, anew=config.anew)
+        self.recall = open_recall(config.home, config.cache)
         self.runner = Runner(pool, config.runner, folders=False, recall=self.recall)
         self.dispatcher = Dispatcher(store, self.runner, budget, results)
         self.started_s = time.time()

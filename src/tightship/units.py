@@ -102,6 +102,8 @@ def format_seconds(duration_s: float) -> str:
     """Write a duration for people: `12 ms`, `3.4 s`, `2 min 05 s`, `1 h 02 min`."""
     if duration_s < 0:
         return f"-{format_seconds(-duration_s)}"
+    if duration_s == 0:
+        return "0 s"
     if round(duration_s * 1000) < 1000:
         return f"{duration_s * 1000:.0f} ms"
     if round(duration_s, 1) < 60:

@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.media.sounds import tone, write_wav
 from tests.media.synthetic import Video, write_video
 
 PROGRAM = (sys.executable, "-m", "tightship")
+#: The program where tightship was installed without extras; pydantic comes with typer.
+BARE = (
+    sys.executable,
+    "-c",
+    "import sys; from tightship.errors import EXTRAS\n"
+    "sys.modules.update(dict.fromkeys(EXTRAS.keys() - {'annotated_types', 'pydantic'}))\n"
+    "from tightship.cli import main; main()",
+)
 
 
 @dataclass(frozen=True)
@@ -77,3 +87,16 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video that takes many seconds to turn into a GIF."""
     return write_video(tmp_path_factory.mktemp("media") / "long.mp4", Video(seconds=20.0))
+
+
+@pytest.fixture
+def model(tiny_en: Path, environment: dict[str, str]) -> Path:
+    """The default model, whatever this machine's settings say."""
+    environment["TIGHTSHIP_TRANSCRIBE_MODEL"] = str(tiny_en)
+    return tiny_en
+
+
+@pytest.fixture
+def beep(tmp_path: Path) -> Path:
+    """A sound in which nobody speaks."""
+    return write_wav(tmp_path / "beep.wav", tone(2, 16_000).astype(np.float32), 16_000)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from tightship.core.allocator import keep_one_heap
 from tightship.http import HttpConfig, serve
 from tightship.service import ServiceConfig
 from tightship.store.config import StoreConfig
@@ -19,6 +20,7 @@ def main() -> int:
     """Serve until told to stop."""
     home, http, store = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
     http["api_keys"] = tuple(http.get("api_keys", ()))
+    keep_one_heap()
     config = ServiceConfig(home=home, store=StoreConfig(**store), drain_s=2.0)
     return serve(config, HttpConfig(port=0, **http), on_ready=_ready)
 

@@ -6,26 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.acceptance.http_server import running
-from tests.media.sounds import tone, write_wav
 
 from .conftest import Cli
-
-
-@pytest.fixture
-def model(tiny_en: Path, environment: dict[str, str]) -> Path:
-    """The default model, whatever this machine's settings say."""
-    environment["TIGHTSHIP_TRANSCRIBE_MODEL"] = str(tiny_en)
-    return tiny_en
-
-
-@pytest.fixture
-def beep(tmp_path: Path) -> Path:
-    """A sound in which nobody speaks."""
-    return write_wav(tmp_path / "beep.wav", tone(1, 16_000).astype(np.float32), 16_000)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from tightship.core import procfs
 
-from .conftest import PROGRAM
+from .conftest import PROGRAM, Cli
 
 Eventually = Callable[..., None]
 Program = subprocess.Popen[str]
@@ -70,6 +71,39 @@ def test_impatient_user_gets_away_at_once(working: Program, tmp_path: Path, even
     assert json.loads(out)["status"] == "cancelled"
     assert not (tmp_path / "out.gif").exists()
     eventually(lambda: not _living(family), "every child has gone")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["info", "serve"])
+def test_signal_while_the_program_loads_is_told_of(cli: Cli, video: Path, command: str, signum: int) -> None:
+    """Who changes their mind within the first tenths of a second gets the exit code and the object all the same."""
+    program = _interrupted_at("typer", signum)
+
+    done = cli(command, *([video] if command == "info" else []), "--json", program=program)
+
+    assert (done.code, done.err) == (3, "")
+    assert (done.json()["status"], done.json()["operation"]) == ("cancelled", command)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_the_server_loads_stops_it(cli: Cli, signum: int) -> None:
+    """What was heard before the server listens for signals itself is not lost: it stops as soon as it can."""
+    done = cli("serve", "--port", "0", "--quiet", program=_interrupted_at("uvicorn", signum))
+
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def _interrupted_at(module: str, signum: int) -> tuple[str, ...]:
+    """Return the program that gets a signal when it looks for a module."""
+    interrupting = (
+        "import os, sys\n"
+        "class Interrupter:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        f"        name == {module!r} and os.kill(os.getpid(), {int(signum)})\n"
+        "sys.meta_path.insert(0, Interrupter)\n"
+        "from tightship.cli import main; main()"
+    )
+    return sys.executable, "-c", interrupting
 
 
 def _living(family: dict[int, int | None]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 from tightship import __version__
 from tightship.pool import landlock
 
-from .conftest import Cli, Ended
+from .conftest import BARE, Cli, Ended
 
 
 def checks(done: Ended) -> dict[str, dict[str, Any]]:
@@ -59,6 +59,15 @@ def test_doctor_names_the_cure_for_a_missing_extra(cli: Cli, tmp_path: Path) -> 
     assert shown[0].startswith("MISSING ffmpeg  av is not installed")
     assert "  ffmpeg: pip install 'tightship[media]'" in shown
     assert "memory" not in done.out
+
+
+def test_doctor_works_without_any_extra(cli: Cli) -> None:
+    """Who has installed tightship alone learns from it what is missing, and the command that cures it."""
+    done = cli("doctor", program=BARE)
+
+    assert (done.code, done.err) == (1, "")
+    assert "MISSING packages   not installed: cachetools" in done.out
+    assert "  packages: pip install 'tightship[media]'" in done.out
 
 
 def test_doctor_tells_of_a_home_that_cannot_be_used(cli: Cli, tmp_path: Path) -> None:

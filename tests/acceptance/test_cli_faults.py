@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Cli
+from .conftest import BARE, PROGRAM, Cli
 
 Arguments = tuple[str, ...]
 
@@ -59,6 +59,7 @@ def test_unwritable_output_fails_before_the_work(cli: Cli, video: Path) -> None:
     ("arguments", "said"),
     [
         (("gif", "IN", "IN"), "same file"),
+        (("gif", "IN", "-"), "stdout"),
         (("gif", "IN", "out.gif", "--width", "0"), "width"),
         (("gif", "IN", "out.gif", "--fps", "nan"), "finite"),
         (("gif", "IN", "out.gif", "--quality", "best"), "'low', 'medium' or 'high'"),
@@ -97,6 +98,31 @@ def test_missing_extra_names_the_cure(cli: Cli, video: Path) -> None:
     assert as_json.json()["error"]["code"] == "extra_missing"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (("gif", "IN", "out.gif"), "media"),
+        (("clip", "IN", "out.mp4"), "media"),
+        (("info", "IN"), "media"),
+        (("cache", "show"), "media"),
+        (("leaks", "job", "info", "IN"), "media"),
+        (("transcribe", "IN"), "transcribe"),
+        (("models", "fetch", "base"), "transcribe"),
+        (("serve",), "server"),
+        (("watch", "."), "server"),
+        (("jobs", "list"), "server"),
+    ],
+)
+def test_bare_install_names_the_one_extra_that_a_command_needs(
+    cli: Cli, video: Path, arguments: Arguments, extra: str
+) -> None:
+    """Who installed tightship alone is told once what to install, not first a half of it."""
+    done = cli(*(video if word == "IN" else word for word in arguments), program=BARE)
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith(f" is not installed; run: pip install 'tightship[{extra}]'\n")
+
+
 def test_home_that_is_a_file_fails(cli: Cli, video: Path, tmp_path: Path) -> None:
     """A home that cannot be used is named, also as JSON."""
     (tmp_path / "file").touch()
@@ -105,6 +131,7 @@ def test_home_that_is_a_file_fails(cli: Cli, video: Path, tmp_path: Path) -> Non
 
     assert done.code == 1
     assert str(tmp_path / "file") in done.json()["error"]["message"]
+    assert "TIGHTSHIP_HOME" in done.json()["error"]["message"]
 
 
 def test_hostile_names_do_not_steer_the_terminal(cli: Cli) -> None:

@@ -73,6 +73,29 @@ def test_a_result_is_sent_in_parts(server: Server, video: Path) -> None:
     assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
 
 
+def test_headers_alone_tell_what_there_is(server: Server, video: Path) -> None:
+    """Whoever downloads in parts, or looks whether the server lives, asks with HEAD first."""
+    job = server.ended(server.submit("clip", video, {"end_s": 1}).json()["id"])
+    whole = server.http.get(job["result_url"])
+
+    for path, other in [
+        (job["result_url"], {"Range": "bytes=0-9"}),
+        ("/health/live", {}),
+        ("/health/ready", {}),
+        ("/", {}),
+    ]:
+        asked = server.http.head(path)
+        assert (asked.status_code, asked.content) == (200, b"")
+        assert server.http.head(path, headers=other).content == b""
+    head = server.http.head(job["result_url"])
+    assert {name: head.headers[name] for name in ("content-length", "accept-ranges", "etag", "content-type")} == {
+        "content-length": str(len(whole.content)),
+        "accept-ranges": "bytes",
+        "etag": whole.headers["etag"],
+        "content-type": "video/mp4",
+    }
+
+
 def test_events_resume_where_they_were_left(server: Server, video: Path) -> None:
     """Whoever reconnects gets what came after the last event seen, and 204 after the very last."""
     job_id = server.submit("info", video).json()["id"]

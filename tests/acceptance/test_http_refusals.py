@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,46 @@ def test_a_request_that_never_comes_is_not_awaited(tmp_path: Path) -> None:
             for connection in silent:
                 assert ended(connection)
         within(20, lambda: server.http.get("/health/live").status_code == 200, "others are served")
+
+
+def test_a_connection_too_many_is_told_when_to_come_again(tmp_path: Path) -> None:
+    """In the words of any other refusal; the last that may come is served."""
+    with running(tmp_path / "home", {"header_s": 60.0, "max_connections": 3}) as server:
+        with ExitStack() as stack:
+            assert server.http.get("/health/live").status_code == 200
+            for _ in range(2):
+                stack.enter_context(server.connect())
+            assert server.http.get("/health/live").status_code == 200
+            with server.connect() as surplus:
+                surplus.sendall(b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                response = HTTPResponse(surplus)
+                response.begin()
+                told = json.loads(response.read())
+                assert ended(surplus)
+        assert (response.status, told["code"], told["limit"]) == (503, "queue_full", 3)
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) >= 1
+        within(20, lambda: server.http.get("/health/live").status_code == 200, "others are served")
+
+
+def test_what_is_no_request_is_refused(server: Server) -> None:
+    """Whoever speaks something else is told so, and nothing more."""
+    with server.connect() as connection:
+        connection.sendall(b"EHLO localhost\r\n\r\n")
+        status, problem = answer(connection)
+        assert ended(connection)
+    assert (status, problem["status"], problem["code"]) == (400, 400, "malformed_request")
+
+
+def test_what_breaks_off_being_http_after_its_answer_is_cut(server: Server) -> None:
+    """It has its answer and gets no second one; nothing is raised for that, which the server's end checks."""
+    with server.connect() as connection:
+        head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + b"5\r\nabcde\r\n")
+        status, _ = answer(connection)
+        connection.sendall(b"no length\r\n")
+        assert ended(connection)
+    assert status == 404
 
 
 def test_headers_that_trickle_are_not_awaited(tmp_path: Path) -> None:

@@ -89,6 +89,23 @@ def test_purge_removes_what_has_ended(cli: Cli, kept: tuple[JobRecord, JobRecord
     assert cli("jobs", "list").out == "No jobs.\n"
 
 
+def test_one_job_that_refuses_stops_no_other(cli: Cli, kept: tuple[JobRecord, JobRecord], home: Path) -> None:
+    """Each that is named has its turn, and each refusal is told with its job."""
+    failed, waiting = kept
+
+    cancelled = cli("jobs", "cancel", failed.id, waiting.id)
+    retried = cli("jobs", "retry", UNKNOWN, waiting.id, "--json")
+    purged = cli("jobs", "purge", UNKNOWN, failed.id, "--json")
+
+    assert (cancelled.code, cancelled.out) == (1, f"{waiting.id}  cancelled\n")
+    assert f"{failed.id}: the job has ended" in cancelled.err
+    assert (retried.code, [job["id"] for job in retried.json()["jobs"]]) == (1, [waiting.id])
+    assert [(each["id"], each["code"]) for each in retried.json()["errors"]] == [(UNKNOWN, "job_not_found")]
+    assert (purged.code, purged.json()["purged"]) == (1, [failed.id])
+    with Store.open(home) as store:
+        assert [(job.id, str(job.status)) for job in store.newest()] == [(waiting.id, "pending")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

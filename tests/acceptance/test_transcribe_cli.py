@@ -5,28 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.media.sounds import tone, write_wav
 from tightship.operations.transcribe import TranscribeOptions
 
 from .conftest import Cli
 
 pytestmark = pytest.mark.usefixtures("model")
-
-
-@pytest.fixture
-def model(tiny_en: Path, environment: dict[str, str]) -> Path:
-    """The default model, whatever this machine's settings say."""
-    environment["TIGHTSHIP_TRANSCRIBE_MODEL"] = str(tiny_en)
-    return tiny_en
-
-
-@pytest.fixture
-def beep(tmp_path: Path) -> Path:
-    """A sound in which nobody speaks."""
-    return write_wav(tmp_path / "beep.wav", tone(2, 16_000).astype(np.float32), 16_000)
 
 
 def test_speech_goes_to_stdout(cli: Cli, data: Path) -> None:

@@ -15,10 +15,10 @@ from tightship.errors import (
     SeatLost,
     WorkerDied,
 )
-from tightship.store.record import JobRecord
 from tightship.store.request import Request
 from tightship.store.seat import Seat
 from tightship.store.store import Store
+from tightship.store.upload import Blob, Tally
 
 from .conftest import Shop
 from .jobs import BROKEN, OK, claimed, probed, submit, upload
@@ -29,6 +29,13 @@ def seat_of(store: Store, content_bytes: int | None = 5) -> Seat:
     seat = store.reserve_seat(Request("gif", {}, content_bytes))
     assert isinstance(seat, Seat)
     return seat
+
+
+def input_of(content: bytes) -> Blob:
+    """Return what an input is once it has been read."""
+    tally = Tally(2**20)
+    tally.write(content)
+    return tally.commit()
 
 
 def files(store: Store) -> list[Path]:
@@ -48,6 +55,15 @@ def test_queue_is_full_at_its_limit(shop: Shop) -> None:
         submit(store)
     assert refusal.value.retryable
     assert refusal.value.details["retry_after_s"] == 10
+
+
+def test_ten_wait_unless_it_is_said_otherwise(store: Store) -> None:
+    """The usual line is short: who waits long is better told so."""
+    for _ in range(10):
+        submit(store)
+
+    with pytest.raises(QueueFull, match="10 jobs are waiting; at most 10 may"):
+        seat_of(store)
 
 
 def test_claimed_job_frees_its_place(shop: Shop) -> None:
@@ -114,26 +130,55 @@ def test_upload_of_unknown_length_reserves_the_most(shop: Shop) -> None:
 
 
 def test_same_key_and_request_is_the_same_job(store: Store) -> None:
-    """Sent twice, done once; also after it has ended."""
+    """Sent twice, done once; also after it has ended and its input is gone."""
     job = upload(store, b"a video", idempotency_key="k")
+    request = Request("gif", {"width": 320}, None, "of another name", idempotency_key="k")
 
-    again = store.reserve_seat(Request("gif", {"width": 320}, 7, idempotency_key="k"))
-
-    assert isinstance(again, JobRecord)
-    assert again.id == job.id
-    store.cancel(job.id)
+    assert store.reserve_seat(request) == job
+    assert store.named(request, input_of(b"a video")) == job
+    probed(store)
+    store.finish(claimed(store), {}, OK)
     assert submit(store).id != job.id
-    again = store.reserve_seat(Request("gif", {"width": 320}, 7, idempotency_key="k"))
-    assert isinstance(again, JobRecord)
+    assert store.named(request, input_of(b"a video")).id == job.id
 
 
-@pytest.mark.parametrize("options", [{"width": 320}, {"width": 321}])
-def test_key_of_another_request_is_a_conflict(store: Store, options: dict[str, int]) -> None:
-    """Another request is refused, and so is the same one while its first is being received."""
-    store.reserve_seat(Request("gif", {"width": 320}, 7, idempotency_key="k"))
+@pytest.mark.parametrize(
+    ("operation", "options", "content"),
+    [("clip", {"width": 320}, b"a video"), ("gif", {}, b"a video"), ("gif", {"width": 320}, b"another")],
+)
+def test_key_of_another_request_is_a_conflict(
+    store: Store, operation: str, options: dict[str, int], content: bytes
+) -> None:
+    """Operation, options and content make the request; contents of one length are told apart."""
+    upload(store, b"a video", idempotency_key="k")
 
     with pytest.raises(IdempotencyConflict):
-        store.reserve_seat(Request("gif", options, 7, idempotency_key="k"))
+        store.named(Request(operation, options, idempotency_key="k"), input_of(content))
+
+
+def test_key_of_another_request_is_a_conflict_without_an_input(store: Store) -> None:
+    """A job that was submitted whole is compared at once."""
+    job = submit(store, idempotency_key="k")
+
+    assert submit(store, idempotency_key="k") == job
+    with pytest.raises(IdempotencyConflict):
+        store.submit(Request("gif", {"width": 321}, idempotency_key="k"))
+
+
+def test_key_is_taken_while_the_first_request_comes(store: Store) -> None:
+    """Also when it has not been told yet what is asked for."""
+    store.reserve_seat(Request("", {}, 7, idempotency_key="k"))
+
+    with pytest.raises(IdempotencyConflict):
+        store.reserve_seat(Request("gif", {}, 7, idempotency_key="k"))
+
+
+def test_key_whose_job_was_removed_meanwhile_is_to_be_sent_again(store: Store) -> None:
+    """Its second input was read to be compared and is not kept, so there is nothing to make a job of."""
+    request = Request("gif", {}, 7, idempotency_key="k")
+
+    with pytest.raises(SeatLost):
+        store.named(request, input_of(b"a video"))
 
 
 def test_key_of_an_expired_seat_is_free(shop: Shop, store: Store) -> None:
@@ -277,20 +322,18 @@ def test_seat_taken_for_an_unknown_request_keeps_the_place(shop: Shop) -> None:
     assert isinstance(seat, Seat)
     with pytest.raises(QueueFull):
         store.submit(Request("info", {}, 0))
-    request = Request("gif", {"width": 64}, 0, "in.mp4", idempotency_key="k")
+
+    job = seat.commit(None, Request("gif", {"width": 64}, 0, "in.mp4"))
+
+    assert (job.id, job.operation, job.options, job.source_name) == (seat.id, "gif", {"width": 64}, "in.mp4")
+
+
+def test_seat_keeps_its_key(store: Store) -> None:
+    """What is asked for may be told with the input; the key under which it is done was shown before."""
+    seat = store.reserve_seat(Request("", {}, idempotency_key="k"))
+    assert isinstance(seat, Seat)
+    request = Request("gif", {}, idempotency_key="k")
 
     job = seat.commit(None, request)
 
-    assert (job.id, job.operation, job.options, job.source_name) == (seat.id, "gif", {"width": 64}, "in.mp4")
-    assert store.reserve_seat(request) == job
-
-
-def test_seat_whose_key_names_a_job_by_now_gives_that_job(store: Store) -> None:
-    """The same request sent twice at once becomes one job, and the second seat is free again."""
-    request = Request("gif", {}, 0, idempotency_key="k")
-    seats = [store.reserve_seat(Request("", {}, 0)) for _ in range(2)]
-
-    jobs = [seat.commit(None, request) for seat in seats if isinstance(seat, Seat)]
-
-    assert jobs[0].id == jobs[1].id
-    assert sum(store.counts().values()) == 1
+    assert store.named(request, None) == job

@@ -15,6 +15,7 @@ from tests.unit.inference.test_resolver import COMMIT
 from tightship.core import procfs
 from tightship.core.footprint import measure
 from tightship.core.governor import Budget, RecyclePolicy
+from tightship.core.gpu import device_bytes
 from tightship.core.settle import settle
 from tightship.errors import ModelBusy, ModelNotFound
 from tightship.operations import transcribe
@@ -36,6 +37,10 @@ OTHER = "owner/other"
 WITH_MODEL_BYTES = 64 * MIB
 #: `make soak` says how many jobs; each stands for a load and an unload here, 30 at the most.
 CYCLES = min(30, int(os.environ.get("TIGHTSHIP_SOAK_JOBS", "40")) // 16)
+
+
+#: Transcriptions on a GPU, where there is one, after those that bring its buffers to their size.
+GPU_JOBS, GPU_FIRST = 50, 5
 
 
 @pytest.fixture
@@ -208,3 +213,24 @@ def test_loading_and_unloading_leaves_nothing_in_the_server(
 
     print(f"\n{CYCLES} cycles: {[round((level - held[0]) / 1000) for level in held]} kB over the start")
     assert abs(held[-1] - held[0]) < 2_000_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(device_bytes() is None, reason="no GPU, or no nvidia-ml-py to ask it: its memory is not tested")
+def test_a_gpu_gets_its_memory_back(open_models: Open, speech: Path, eventually: Eventually) -> None:
+    """Job after job the device holds the same, and after unloading what it held before loading."""
+    before = device_bytes()
+    with open_models(idle_s=None, recycling=RecyclePolicy(max_jobs=10**6)) as service:
+        held = []
+        for _ in range(GPU_FIRST + GPU_JOBS):
+            transcribed(service, speech, eventually)
+            held.append(device_bytes() or 0)
+        assert service.unload_model("tiny.en") == 1
+        after = device_bytes()
+
+    print(f"\nGPU memory: {before} before, {held[GPU_FIRST]} to {held[-1]} in {GPU_JOBS} jobs, {after} after")
+    assert before is not None
+    assert held[GPU_FIRST] > before
+    assert max(held[GPU_FIRST:]) == held[GPU_FIRST]
+    assert after == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,40 @@ def test_session_at_work_is_not_let_go_of(open_pool: OpenPool, misdeed: MakeTask
     assert outcome.error is None
     assert set(told) == {None}
     assert pool.vacate(lambda key: key == task.key) == 1
+
+
+def test_who_lets_go_of_what_is_leaving_waits_until_it_is_gone(
+    open_pool: OpenPool, misdeed: MakeTask, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    """Both who asked are told of the slot, and neither before its process has gone."""
+    pool = open_pool(slots=2)
+    task = misdeed("count", session="tiny")
+    pid = pool.run(task).unwrap()["pid"]
+    told: list[tuple[int | None, bool]] = []
+    go_on = threading.Event()
+    close = Slot.close
+
+    def slow_close(slot: Slot, why: str) -> object:
+        go_on.wait(30.0)
+        return close(slot, why)
+
+    def second_look(key: tuple[str, ...] | None) -> bool:
+        go_on.set()
+        return key == task.key
+
+    def ask(meant: Callable[..., bool]) -> None:
+        going = pool.vacate(meant)
+        told.append((going, Path(f"/proc/{pid}").exists()))
+
+    monkeypatch.setattr(Slot, "close", slow_close)
+    asking = [threading.Thread(target=ask, args=(meant,)) for meant in (lambda key: key == task.key, second_look)]
+    asking[0].start()
+    eventually(lambda: not pool.slots(), "it is leaving")
+    asking[1].start()
+    for thread in asking:
+        thread.join(60.0)
+
+    assert told == [(1, False)] * 2
 
 
 def test_session_is_not_opened_anew_before_the_old_one_is_gone(

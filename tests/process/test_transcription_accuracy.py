@@ -16,9 +16,8 @@ from tests.media.sounds import samples_of, write_wav
 WORSE = 0.5
 #: Seconds by which a word at a cut may lie apart from where faster-whisper hears it.
 APART_S = 0.3
-#: Megabytes that the working process may take: what the benchmark shows, and some more, as text that is heard again
-#: here takes windows of other lengths.
-PEAK_MB = 380
+#: Megabytes that the working process may take.
+PEAK_MB = 350
 #: Three speakers. Behind the second one's last pause the model believes that all has been said; it has to be told.
 FILES = ("sonnet_1.mp3", "jfk.flac", "sonnet_2.mp3")
 

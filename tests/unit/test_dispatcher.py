@@ -11,10 +11,13 @@ import pytest
 
 from tightship import dispatcher as module
 from tightship.core.governor import Budget
+from tightship.core.peak_share import LEARN_FROM
+from tightship.core.receipt import Receipt
 from tightship.dispatcher import Dispatcher, progress_of
-from tightship.errors import Cancelled, JobNotFound
+from tightship.errors import Cancelled, ConversionFailed, DiskFull, JobNotFound, StoreBusy, TightshipError
 from tightship.operations import validation
-from tightship.pool.messages import Progress
+from tightship.pool.messages import Partial, Progress
+from tightship.pool.pool import SlotReport
 from tightship.recall import Recall
 from tightship.runner import Runner
 from tightship.store.config import CacheConfig, StoreConfig
@@ -96,6 +99,25 @@ def test_job_is_waited_for(dispatcher: Dispatcher, store: Store) -> None:
     ended = dispatcher.wait(job.id, LONG_S)
 
     assert (ended.status, ended) == (Status.SUCCEEDED, store.get(job.id))
+
+
+def test_what_jobs_needed_is_known_after_a_restart(dispatcher: Dispatcher, store: Store, pool: Slots) -> None:
+    """Their receipts were kept, so the next job is admitted by them."""
+    declared_bytes = Runner(pool).reservation_bytes("info", {}, MEDIA)  # type: ignore[arg-type]
+    for _ in range(LEARN_FROM):
+        job = send(store)
+        look = store.claim_probe("another process", 2**40)
+        assert look is not None
+        store.probed(look, MEDIA, declared_bytes)
+        claim = store.claim("another process", 2**40)
+        assert claim is not None
+        peak_bytes = declared_bytes // 4
+        receipt = Receipt("info", "attempt", "ok", None, 1.0, peak_bytes=peak_bytes, declared_bytes=declared_bytes)
+        store.finish(claim, {}, receipt)
+
+    dispatcher.start()
+
+    assert dispatcher._room.reservation_bytes(job, MEDIA) < declared_bytes // 2
 
 
 def test_job_that_has_ended_is_not_waited_for(dispatcher: Dispatcher, store: Store) -> None:
@@ -207,6 +229,59 @@ def test_look_that_found_no_room_is_taken_when_a_job_ends(
     assert dispatcher.wait(waiting.id, LONG_S / 2).status is Status.SUCCEEDED
     assert dispatcher.wait(first.id, LONG_S).status is Status.SUCCEEDED
     dispatcher.close(LONG_S)
+
+
+class WarmSlots(Slots):
+    """A pool that keeps a slot after its first task, until it is recycled."""
+
+    kept = False
+
+    def run(self, task: Any, **rest: Any) -> Any:
+        """Answer, and keep a slot."""
+        outcome = super().run(task, **rest)
+        self.kept = True
+        return outcome
+
+    def slots(self) -> tuple[Any, ...]:
+        """Return what is kept."""
+        return (SlotReport(1, ("a model",), False, 1, 150 * 2**20, None, ()),) if self.kept else ()
+
+    def recycle(self, pid: int) -> bool:
+        """Let it go."""
+        self.kept = False
+        return True
+
+
+def test_room_is_made_though_the_job_before_is_not_put_away(
+    store: CountingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end lets the next one in; it counts no more then, and the slot that it leaves is in the way."""
+    pool = WarmSlots({"info": MEDIA})
+    finish, run = store.finish, pool.run
+    kept: list[bool] = []
+    next_runs = threading.Event()
+
+    def finish_and_stay(*given: Any, **named: Any) -> JobRecord:
+        record = finish(*given, **named)
+        assert next_runs.wait(LONG_S)
+        return record
+
+    def run_and_tell(task: Any, **rest: Any) -> Any:
+        kept.append(pool.kept)
+        if len(kept) == 2:
+            next_runs.set()
+        return run(task, **rest)
+
+    monkeypatch.setattr(store, "finish", finish_and_stay)
+    monkeypatch.setattr(pool, "run", run_and_tell)
+    budget = Budget(300 * 2**20, 2**40)
+    dispatcher = Dispatcher(store, Runner(pool), budget, tmp_path)  # type: ignore[arg-type]
+    jobs = [store.submit(Request("info", {}, 0), reservation_bytes=200 * 2**20) for _ in range(2)]
+    dispatcher.start()
+
+    assert {dispatcher.wait(job.id, LONG_S).status for job in jobs} == {Status.SUCCEEDED}
+    dispatcher.close(LONG_S)
+    assert kept == [False, False]
 
 
 def test_cancel_of_another_process_is_seen(
@@ -379,6 +454,95 @@ def test_job_that_is_claimed_while_all_is_told_to_stop_stops_too(
     assert (found.status, found.attempts) == (Status.PENDING, 0)
 
 
+@pytest.mark.parametrize("fault", [StoreBusy("others write"), DiskFull("no room")])
+def test_news_that_cannot_be_written_end_no_job(
+    dispatcher: Dispatcher, store: CountingStore, pool: Slots, monkeypatch: pytest.MonkeyPatch, fault: TightshipError
+) -> None:
+    """Work is worth more than word of how far it has come; what is told later is written again."""
+    monkeypatch.setattr(module, "PROGRESS_EVERY_S", 0.0)
+    faults = [fault, fault]
+
+    def fail_at_first(write: Callable[..., Any]) -> Callable[..., Any]:
+        def tried(*given: Any) -> Any:
+            if faults:
+                raise faults.pop()
+            return write(*given)
+
+        return tried
+
+    def tell(task: Any, *, on_event: Callable[[Any], None], **rest: Any) -> Any:
+        for number in range(2):
+            on_event(Partial({"part": number}))
+            on_event(Progress(number, 2, "tasks"))
+        return Slots.run(pool, task, **rest)
+
+    monkeypatch.setattr(store, "append_partial", fail_at_first(store.append_partial))
+    monkeypatch.setattr(store, "renew", fail_at_first(store.renew))
+    monkeypatch.setattr(pool, "run", tell)
+    job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+
+    ended = dispatcher.wait(job.id, LONG_S)
+
+    assert (ended.status, ended.attempts) == (Status.SUCCEEDED, 1)
+    told = [(event.kind, event.data) for event in store.events_since(job.id) if event.kind != "status"]
+    assert [kind for kind, _ in told] == ["partial", "progress"]
+    assert told[0][1] == {"part": 1}
+
+
+@pytest.mark.parametrize("answer", [MEDIA, ConversionFailed("it is broken")])
+def test_what_came_of_a_job_outlasts_a_busy_store(
+    dispatcher: Dispatcher,
+    store: CountingStore,
+    pool: Slots,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: dict[str, Any] | TightshipError,
+) -> None:
+    """While the lease holds it is brought again: the work is done once, and costs one attempt."""
+    refusals = [StoreBusy("others write")] * 2
+
+    def busy_at_first(write: Callable[..., Any]) -> Callable[..., Any]:
+        def tried(*given: Any, **named: Any) -> Any:
+            if refusals:
+                raise refusals.pop()
+            return write(*given, **named)
+
+        return tried
+
+    monkeypatch.setattr(store, "finish", busy_at_first(store.finish))
+    monkeypatch.setattr(store, "fail", busy_at_first(store.fail))
+    pool._answers["info"] = answer
+    job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+
+    ended = dispatcher.wait(job.id, LONG_S)
+
+    assert refusals == []
+    assert (ended.status, ended.attempts) == (Status.FAILED if ended.error else Status.SUCCEEDED, 1)
+    assert len(pool.tasks) == 1
+
+
+def test_what_cannot_be_brought_before_the_end_is_handed_back(
+    dispatcher: Dispatcher, store: CountingStore, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That others wrote while the service stopped is no fault of the job's, and costs it no attempt."""
+    refused = threading.Event()
+
+    def busy(*_given: Any, **_named: Any) -> JobRecord:
+        refused.set()
+        raise StoreBusy("others write")
+
+    monkeypatch.setattr(store, "finish", busy)
+    job = store.submit(Request("info", {}, 0, max_attempts=1), reservation_bytes=2**20)
+    dispatcher.start()
+    assert refused.wait(LONG_S)
+
+    dispatcher.close(0.0)
+
+    found = store.get(job.id)
+    assert (found.status, found.attempts) == (Status.PENDING, 0)
+
+
 @pytest.mark.parametrize(
     ("event", "fraction", "eta_s"),
     [
@@ -407,22 +571,28 @@ class WritingSlots(Slots):
         return super().run(task, **rest)
 
 
-def test_content_that_was_worked_on_before_needs_no_slot(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A second job of the same content ends with the same result and file, in one attempt, and nothing is admitted."""
+@pytest.fixture
+def remembering(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dispatcher, Runner]:
+    """A dispatcher that has not begun, and its runner, which remembers results; the folder of the test is a model."""
     monkeypatch.setattr(validation, "find_spec", lambda _name: object())
     for name in ("model.bin", "config.json"):
         (tmp_path / name).write_text("{}")
     pool = WritingSlots({"info": MEDIA, "transcribe": {"text": "So it goes", "complete": True}})
-    recall = Recall(tmp_path / "home", CacheConfig(reserve_bytes=0))
-    dispatcher = Dispatcher(store, Runner(pool, recall=recall), Budget.within(2**34), tmp_path)  # type: ignore[arg-type]
+    runner = Runner(pool, recall=Recall(tmp_path / "home", CacheConfig(reserve_bytes=0)))  # type: ignore[arg-type]
+    return Dispatcher(store, runner, Budget.within(2**34), tmp_path), runner
+
+
+def test_content_that_was_worked_on_before_needs_no_slot(
+    store: Store, tmp_path: Path, remembering: tuple[Dispatcher, Runner]
+) -> None:
+    """A second job of the same content ends with the same result and file, in one attempt, and nothing is admitted."""
+    dispatcher, runner = remembering
     dispatcher.start()
 
     first, second = (dispatcher.wait(send(store, "transcribe", {"model": str(tmp_path)}).id, LONG_S) for _ in range(2))
     dispatcher.close(LONG_S)
 
-    assert [task.name for task in pool.tasks] == ["info", "transcribe"]
+    assert [task.name for task in runner.pool.tasks] == ["info", "transcribe"]  # type: ignore[attr-defined]
     assert (second.status, second.attempts, second.warnings) == (Status.SUCCEEDED, 1, first.warnings)
     assert (first.result, second.result) == (
         {"text": "So it goes", "complete": True},
@@ -437,27 +607,37 @@ def test_content_that_was_worked_on_before_needs_no_slot(
     ] == "succeeded"
 
 
+def test_what_is_old_is_forgotten_while_a_server_runs(
+    store: Store, pool: Slots, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    """Also where nobody asks for it."""
+    recall = Recall(tmp_path / "home", CacheConfig(reserve_bytes=0, ttl_s=1))
+    recall.folder.mkdir(parents=True)
+    entry = recall.folder / ("0" * 64)
+    entry.write_text("So it goes")
+    dispatcher = Dispatcher(store, Runner(pool, recall=recall), Budget.within(2**34), tmp_path)  # type: ignore[arg-type]
+
+    dispatcher.start()
+    eventually(lambda: not entry.exists(), "it is gone")
+    dispatcher.close(LONG_S)
+
+
 def test_a_job_that_was_looked_at_already_finds_what_came_meanwhile(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, remembering: tuple[Dispatcher, Runner]
 ) -> None:
     """Many of the same content may wait; the first one's result answers the others."""
-    monkeypatch.setattr(validation, "find_spec", lambda _name: object())
-    for name in ("model.bin", "config.json"):
-        (tmp_path / name).write_text("{}")
-    pool = WritingSlots({"info": MEDIA, "transcribe": {"complete": True}})
-    running = Runner(pool, recall=Recall(tmp_path / "home", CacheConfig(reserve_bytes=0)))  # type: ignore[arg-type]
-    dispatcher = Dispatcher(store, running, Budget.within(2**34), tmp_path)
+    dispatcher, runner = remembering
     waiting = send(store, "transcribe", {"model": str(tmp_path)})
     assert dispatcher._probe_next()
     first = tmp_path / "first"
     first.write_bytes(b"a video")
-    running.run("transcribe", first, tmp_path / "out", {"model": str(tmp_path)})
+    runner.run("transcribe", first, tmp_path / "out", {"model": str(tmp_path)})
     dispatcher.start()
 
     ended = dispatcher.wait(waiting.id, LONG_S)
     dispatcher.close(LONG_S)
 
-    assert [task.name for task in pool.tasks].count("transcribe") == 1
-    assert (ended.status, ended.result) == (Status.SUCCEEDED, {"complete": True, "cached": True})
+    assert [task.name for task in runner.pool.tasks].count("transcribe") == 1  # type: ignore[attr-defined]
+    assert (ended.status, (ended.result or {})["cached"]) == (Status.SUCCEEDED, True)
     assert ended.receipt is not None
     assert (ended.receipt.outcome, ended.result_bytes) == ("ok", len(b"So it goes"))

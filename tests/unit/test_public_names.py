@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,26 @@ def test_unknown_name_is_an_attribute_error() -> None:
     """A slip of the pen is reported as Python reports it everywhere."""
     with pytest.raises(AttributeError, match="convert_video_to_git"):
         tightship.convert_video_to_git
+
+
+def test_bare_install_has_every_name_but_the_client(tmp_path: Path) -> None:
+    """Without extras a program can name what it catches and sets; only a call says which extra it needs."""
+    script = (
+        "import sys; from tightship.errors import EXTRAS\n"
+        "sys.modules.update(dict.fromkeys(EXTRAS.keys() - {'annotated_types', 'pydantic'}))\n"  # typer brings these two
+        "import tightship\n"
+        "for name in set(tightship.__all__) - {'Client'}: getattr(tightship, name)\n"
+        "for call in (lambda: tightship.Client, lambda: tightship.get_video_info('in.mp4')):\n"
+        "    try: call()\n"
+        "    except tightship.TightshipError as error: print(error.code, error.details['extra'])\n"
+    )
+    environment = {**os.environ, "TIGHTSHIP_HOME": str(tmp_path / "home")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, env=environment
+    )
+
+    assert done.stdout.splitlines() == ["extra_missing server", "extra_missing media"]
 
 
 @pytest.mark.parametrize("module", ["tightship", "tightship.api", "tightship.cli", "tightship.pool.warden"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tightship.errors import OutputUnwritable
 from tightship.inference.resolver import DEFAULT_SETTING
 from tightship.media.limits import Limits
 from tightship.operations import validation
+from tightship.operations.operation import Basis
 from tightship.operations.transcribe import OPERATION, TranscribeOptions
 from tightship.pool.content import Content
 from tightship.pool.task import Outcome, Task
@@ -192,6 +194,20 @@ def test_nothing_is_opened_where_nothing_is_to_be_remembered(tmp_path: Path) -> 
     assert open_recall(tmp_path, CONFIG) is not None
 
 
+def test_what_is_old_goes_when_a_cache_is_opened(recall: Recall, model: Path, tmp_path: Path) -> None:
+    """So that nothing outlives its time by more than the pause between two uses of the home folder."""
+    question = recall.question("transcribe", lambda: Basis({}), Limits(), Content("0"))
+    assert question is not None
+    assert question.keep(RESULT, (), None)
+    (entry,) = recall.folder.iterdir()
+    os.utime(entry, (time.time(), time.time() - 100))
+
+    open_recall(tmp_path / "home", replace(CONFIG, ttl_s=200))
+    assert entry.exists()
+    open_recall(tmp_path / "home", replace(CONFIG, ttl_s=50))
+    assert not entry.exists()
+
+
 # --- a job that is run -----------------------------------------------------------------------------
 
 
@@ -214,13 +230,13 @@ def test_the_second_run_needs_no_slot(runner: Runner, pool: Slots, source: Path,
 def test_whoever_wants_it_anew_gets_it_anew(
     pool: Slots, runner: Runner, source: Path, tmp_path: Path, model: Path
 ) -> None:
-    """And what came of it is remembered in place of the old."""
-    runner.run("transcribe", source, tmp_path / "a.txt", {"format": "text"})
-    recall = open_recall(tmp_path / "home", CONFIG, anew=True)
+    """And what came of it is remembered in place of the old, also by whoever had that in memory."""
+    options = {"format": "text"}
+    runner.run("transcribe", source, tmp_path / "a.txt", options)
     pool._answers["transcribe"] = {**RESULT, "text": "And so on"}
-    Runner(pool, recall=recall).run("transcribe", source, tmp_path / "b.txt", {"format": "text"})  # type: ignore[arg-type]
-    third = open_recall(tmp_path / "home", CONFIG)
-    known = Runner(pool, recall=third).run("transcribe", source, tmp_path / "c.txt", {"format": "text"})  # type: ignore[arg-type]
+    other = Runner(pool, recall=open_recall(tmp_path / "home", CONFIG))  # type: ignore[arg-type]
+    other.run("transcribe", source, tmp_path / "b.txt", options, anew=True)
+    known = runner.run("transcribe", source, tmp_path / "c.txt", options)
 
     assert pool.works() == 2
     assert known.result is not None
@@ -317,6 +333,18 @@ def test_a_file_that_is_too_long_is_looked_at_by_the_slot_only(
 
     assert pool.works() == 1
     assert recall.report().misses == 0
+
+
+def test_a_file_that_is_read_too_slowly_is_worked_on_all_the_same(
+    pool: Slots, recall: Recall, model: Path, source: Path, tmp_path: Path
+) -> None:
+    """As off a slow network: what it holds is not known in time, so it is not remembered."""
+    runner = Runner(pool, RunnerConfig(min_work_s=1e-9), recall=recall)  # type: ignore[arg-type]
+
+    for _ in range(2):
+        assert runner.run("transcribe", source, tmp_path / "out.srt").status == "succeeded"
+
+    assert pool.works() == 2
 
 
 def test_other_operations_pay_nothing(

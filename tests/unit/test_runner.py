@@ -56,6 +56,19 @@ def test_wrong_options_are_refused_before_any_task() -> None:
     assert pool.tasks == []
 
 
+def test_input_is_not_replaced_by_its_result(tmp_path: Path) -> None:
+    """An output that is the input, however it is written, is refused: the original would be gone."""
+    pool = StubPool({"info": MINUTE, "gif": GIF})
+    original, folder = tmp_path / "in.mp4", tmp_path / "folder"
+    original.write_bytes(b"precious")
+    folder.mkdir()
+
+    job = Runner(pool).run("gif", original, folder / ".." / "in.mp4")  # type: ignore[arg-type]
+
+    assert isinstance(job.error, InvalidOptions)
+    assert pool.tasks == []
+
+
 def test_sound_that_is_longer_than_its_header_says_gets_its_time(tmp_path: Path) -> None:
     """A transcription's deadline grows with the seconds that were heard, up to the longest that any job may take."""
     (tmp_path / "model.bin").write_bytes(b"0")

@@ -121,7 +121,7 @@ def test_sizes_are_written(size_bytes, text):
 @pytest.mark.parametrize(
     ("duration_s", "text"),
     [
-        (0, "0 ms"),
+        (0, "0 s"),
         (0.012, "12 ms"),
         (0.9996, "1.0 s"),
         (3.44, "3.4 s"),

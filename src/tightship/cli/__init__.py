@@ -7,8 +7,9 @@ import sys
 
 def main() -> None:
     """Run the program with the arguments it was started with, and exit with its code."""
-    try:
-        from tightship.cli.app import run
-    except KeyboardInterrupt:
-        sys.exit(3)  # before any work began
+    from tightship.cli.interrupt import hold_back
+
+    hold_back()
+    from tightship.cli.app import run
+
     sys.exit(run(sys.argv[1:]))

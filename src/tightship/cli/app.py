@@ -111,6 +111,8 @@ def run(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit code; nothing is raised."""
     try:
         with open_cancel() as cancel:
+            if cancel.is_set():  # while the program was loaded
+                raise KeyboardInterrupt
             return int(_invoke(arguments, Settings(cancel)) or 0)
     except KeyboardInterrupt:
         return _refuse(arguments, Cancelled("the job was cancelled"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HELP = """Look at the results that are remembered, and forget them.
 
 What `transcribe` has written down once is remembered in the home folder, for whoever brings the same content and wants
-the same of it, up to TIGHTSHIP_CACHE_DISK_BYTES.
+the same of it, up to TIGHTSHIP_CACHE_DISK_BYTES, and for TIGHTSHIP_CACHE_TTL_S where that is set.
 """
 EXAMPLES = """\b
 Examples:
@@ -74,4 +74,6 @@ def _opened(settings: Settings) -> Recall:
     from tightship.recall import Recall
 
     config = Config.from_environment(os.environ, settings.home)
-    return Recall(config.home, config.cache)
+    recall = Recall(config.home, config.cache)
+    recall.expire()
+    return recall

@@ -15,7 +15,7 @@ from tightship.core import machine
 from tightship.core.governor import Budget
 from tightship.core.gpu import gpu_bytes
 from tightship.core.scratch import SweepReport
-from tightship.errors import TightshipError
+from tightship.errors import EXTRAS, TightshipError
 from tightship.pool import landlock
 from tightship.pool.deadline import Deadline
 from tightship.pool.pool import Pool
@@ -194,12 +194,13 @@ def ffmpeg(found: Mapping[str, Any] | None, error: TightshipError | None) -> Che
 
 
 def packages() -> Check:
-    """Tell whether what checks options is installed; PyAV was asked for in the slot."""
-    lacking = [name for name in ("pydantic", "annotated_types") if find_spec(name) is None]
+    """Tell whether what operations need in this process is installed; PyAV is asked for in the slot."""
+    wanted = sorted(name for name, extra in EXTRAS.items() if extra == "media" and name != "av")
+    lacking = [name for name in wanted if find_spec(name) is None]
     facts = {"lacking": lacking}
     if lacking:
         return Check("packages", "missing", f"not installed: {', '.join(lacking)}", MEDIA_CURE, facts)
-    return Check("packages", "ok", "pydantic and annotated_types are there", facts=facts)
+    return Check("packages", "ok", f"{', '.join(wanted)} are there", facts=facts)
 
 
 def model() -> Check:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from tightship.cli.backlog import API_KEY, STATUSES, URL, first, open_backlog
-from tightship.cli.output import DONE, printable, say, say_json
+from tightship.cli.output import DONE, FAILED, complain, printable, say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, Settings, settings_of
-from tightship.errors import InvalidOptions
+from tightship.errors import InvalidOptions, InvalidTransition, JobNotFound, QueueFull, TightshipError
+
+T = TypeVar("T")
+#: By job, why it refused.
+Refusals = Mapping[str, TightshipError]
+#: What one job may refuse with while others do not.
+_OF_ONE_JOB = (InvalidTransition, JobNotFound, QueueFull)
 
 HELP = """Look at jobs that are kept, and steer them.
 
@@ -77,7 +83,9 @@ WithStatus = Annotated[
 def list_(
     context: typer.Context,
     status: WithStatus = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Most jobs to list. [default: 20]")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, show_default=False, help="Most jobs to list. [default: 20]")
+    ] = 20,
     url: Url = None,
     api_key: ApiKey = None,
     home: Home = None,
@@ -135,7 +143,7 @@ def cancel(
     """Cancel jobs."""
     settings = settings_of(context, home, quiet, as_json)
     with open_backlog(settings, url, api_key) as backlog:
-        return _report(settings, [backlog.cancel(job) for job in jobs])
+        return _report(settings, *_each(jobs, backlog.cancel, alone=len(jobs) == 1))
 
 
 def retry(
@@ -150,7 +158,7 @@ def retry(
     """Try jobs anew."""
     settings = settings_of(context, home, quiet, as_json)
     with open_backlog(settings, url, api_key) as backlog:
-        return _report(settings, [backlog.retry(job) for job in jobs])
+        return _report(settings, *_each(jobs, backlog.retry, alone=len(jobs) == 1))
 
 
 def purge(
@@ -172,22 +180,48 @@ def purge(
     with open_backlog(settings, url, api_key) as backlog:
         # Listed before the first is removed: pages begin after a job that must still be there.
         chosen = jobs or [job["id"] for job in backlog.jobs(status) if job["finished_at"] is not None]
-        for job in chosen:
-            backlog.purge(job)
+        _, refused = _each(chosen, backlog.purge, alone=len(chosen) == 1 and not ended)
+    purged = [job for job in chosen if job not in refused]
+    if ended:  # their time may have run out meanwhile
+        refused = {}
     if settings.as_json:
-        say_json({"purged": chosen})
+        say_json({"purged": purged, **_errors(refused)})
     elif not settings.quiet:
-        say(f"{len(chosen)} {'job' if len(chosen) == 1 else 'jobs'} removed")
-    return DONE
+        say(f"{len(purged)} {'job' if len(purged) == 1 else 'jobs'} removed")
+    return _complain(settings, refused)
 
 
-def _report(settings: Settings, jobs: list[Mapping[str, Any]]) -> int:
+def _each(jobs: Sequence[str], step: Callable[[str], T], *, alone: bool) -> tuple[list[T], Refusals]:
+    """Do a step to each job, also after one that refuses; one that is asked for alone raises what it refuses with."""
+    done, refused = [], {}
+    for job in jobs:
+        try:
+            done.append(step(job))
+        except _OF_ONE_JOB as refusal:
+            if alone:
+                raise
+            refused[job] = refusal
+    return done, refused
+
+
+def _report(settings: Settings, jobs: Sequence[Mapping[str, Any]], refused: Refusals) -> int:
     if settings.as_json:
-        say_json({"jobs": [dict(job) for job in jobs]})
+        say_json({"jobs": [dict(job) for job in jobs], **_errors(refused)})
     elif not settings.quiet:
         for job in jobs:
             say(printable(f"{job['id']}  {job['status']}"))
-    return DONE
+    return _complain(settings, refused)
+
+
+def _errors(refused: Refusals) -> dict[str, Any]:
+    return {"errors": [{"id": job, **error.to_dict()} for job, error in refused.items()]} if refused else {}
+
+
+def _complain(settings: Settings, refused: Refusals) -> int:
+    if not settings.as_json:
+        for job, error in refused.items():
+            complain(printable(f"tightship jobs: {job}: {error.public_message}"))
+    return FAILED if refused else DONE
 
 
 def _check(status: str | None) -> None:

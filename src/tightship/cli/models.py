@@ -73,7 +73,7 @@ def fetch(
 ) -> int:
     """Fetch a model."""
     settings = settings_of(context, home, quiet, as_json)
-    require_media()
+    require_media("transcribe")
     model = obtain(settings, name)
     if settings.as_json:
         say_json(_told(model, default_model()))

@@ -12,17 +12,16 @@ import typer
 
 from tightship.cli.output import complain, complain_of, exit_code, printable, say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, Settings, settings_of
-from tightship.errors import ExtraMissing, InvalidOptions
+from tightship.errors import EXTRAS, ExtraMissing, InvalidOptions
 from tightship.units import parse_seconds
 
 if TYPE_CHECKING:
     from tightship.runner import Job
 
-#: What the operations need besides tightship itself; looked for here, where the cure can be named.
-_MEDIA_MODULES = ("av", "pydantic", "annotated_types", "cachetools")
 _TIME = "TIME"
 
-In = Annotated[Path, typer.Argument(metavar="IN", help="The video.")]
+# Whether IN can be read is for the job to say: that is no wrong usage.
+In = Annotated[Path, typer.Argument(metavar="IN", help="The video.", readable=False)]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes; replaced when it exists.")]
 Start = Annotated[
     str | None, typer.Option("--start", metavar=_TIME, help="Where to begin: 90, '90 s', 1:30. [default: 0]")
@@ -138,21 +137,24 @@ def info(context: typer.Context, source: In, home: Home = None, quiet: Quiet = F
     return _perform(settings, "info", source, None, {})
 
 
-def require_media() -> None:
-    """Look for what the operations need, without importing it.
+def require_media(extra: str = "media") -> None:
+    """Look for what every operation needs, without importing it: here the cure can be named.
+
+    Args:
+        extra: What brings it, and whatever else the command needs.
 
     Raises:
         ExtraMissing: Something is not installed.
     """
-    for module in _MEDIA_MODULES:
-        if find_spec(module) is None:
-            raise ExtraMissing.of(module)
+    for module, brought_by in EXTRAS.items():
+        if brought_by == "media" and find_spec(module) is None:
+            raise ExtraMissing.of(module, extra)
 
 
 def _perform(settings: Settings, name: str, source: Path, output: Path | None, options: Mapping[str, Any]) -> int:
     require_media()
-    if output is not None:
-        _refuse_same(source, output)
+    if str(output) == "-":
+        raise InvalidOptions("a result is a file and does not go to stdout; name one as OUT")
     from tightship.api import open_runner
     from tightship.cli.progress import open_bar
     from tightship.config import Config
@@ -190,15 +192,6 @@ def _show(settings: Settings, result: Mapping[str, Any]) -> None:
             complain(f"tightship info: warning: {printable(warning)}")
     elif not settings.quiet:
         say(file_in_words(result))
-
-
-def _refuse_same(source: Path, output: Path) -> None:
-    try:
-        same = source.samefile(output)
-    except OSError:
-        return  # one of them is not there: they differ, or the job says what is wrong
-    if same:
-        raise InvalidOptions(f"IN and OUT are the same file, {str(output)!r}; choose another OUT")
 
 
 def _span(start: str | None, end: str | None) -> dict[str, float | None]:

@@ -23,7 +23,7 @@ def open_bar(label: str, *, quiet: bool) -> Iterator[Callable[[Event], None] | N
     from rich.console import Console
 
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TaskProgressColumn())
-    left = (bars.TimeElapsedColumn(), bars.TextColumn("left"), bars.TimeRemainingColumn())
+    left = (bars.TimeRemainingColumn(), bars.TextColumn("left"))
     with bars.Progress(*columns, *left, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task(label, total=None)
 

@@ -11,6 +11,7 @@ import typer
 from tightship.cli.operations import require_media
 from tightship.cli.output import say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, settings_of
+from tightship.core.allocator import keep_one_heap
 from tightship.errors import EXTRAS, ExtraMissing
 
 HELP = """Take jobs over HTTP and from a page in the browser, until Ctrl-C or SIGTERM.
@@ -53,7 +54,7 @@ def serve(
 ) -> int:
     """Serve."""
     settings = settings_of(context, home, quiet, as_json)
-    require_media()
+    require_media("server")
     try:
         from tightship import http
         from tightship.config import HTTP, service_config
@@ -67,6 +68,7 @@ def serve(
         raise ExtraMissing.of(missing.name) from None
 
     _log_to_stderr(quiet=settings.quiet)
+    keep_one_heap()
 
     def ready(address: str) -> None:
         if settings.as_json:
@@ -74,7 +76,7 @@ def serve(
         elif not settings.quiet:
             say(f"tightship serves {address} (jobs in {config.home}); Ctrl-C stops it")
 
-    return run(config, listening, on_ready=ready)
+    return run(config, listening, on_ready=ready, stop=settings.cancel)
 
 
 def _log_to_stderr(*, quiet: bool) -> None:

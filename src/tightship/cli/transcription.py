@@ -15,7 +15,7 @@ from tightship.cli.models import obtain
 from tightship.cli.operations import require_media
 from tightship.cli.output import complain, complain_of, exit_code, failed, printable, say, say_json
 from tightship.cli.settings import AsJson, Home, Quiet, Settings, settings_of
-from tightship.errors import Cancelled, InvalidOptions, MediaNotFound, TightshipError
+from tightship.errors import Cancelled, InvalidOptions, TightshipError
 
 if TYPE_CHECKING:
     from tightship.config import Config
@@ -101,7 +101,7 @@ def transcribe(
     batch_size: Annotated[
         int | None,
         typer.Option(
-            "--batch-size", metavar="N", help="Windows of 30 s at once, 1 to 16. [default: by the model's size]"
+            "--batch-size", metavar="N", help="Windows of 30 s at once, 1 to 16. [default: 1, a few on a GPU]"
         ),
     ] = None,
     track: Annotated[
@@ -130,7 +130,7 @@ def transcribe(
 
 def prepare(settings: Settings, options: Mapping[str, Any]) -> None:
     """Refuse, before any file is touched, what cannot be done; fetch the model where it is not here."""
-    require_media()
+    require_media(NAME)
     from tightship.operations.transcribe import OPERATION
     from tightship.operations.validation import require, validate
 
@@ -182,7 +182,7 @@ def _perform(
     from tightship.store.config import NO_CACHE
 
     config = _config(Config.from_environment(os.environ, settings.home), pieces)
-    config = replace(config, anew=anew, cache=config.cache if remember else NO_CACHE)
+    config = replace(config, cache=config.cache if remember else NO_CACHE)
     told: list[dict[str, Any]] = []
     errors: list[TightshipError] = []
     with open_runner(config) as runner, own_folder(config.home / "scratch", "transcripts") as scratch:
@@ -192,7 +192,9 @@ def _perform(
                 continue
             with open_bar(printable(piece.source.name), quiet=settings.quiet) as on_event:
                 output = piece.output or scratch / "transcript"
-                job = runner.run(NAME, piece.source, output, options, on_event=on_event, cancel=settings.cancel)
+                job = runner.run(
+                    NAME, piece.source, output, options, anew=anew, on_event=on_event, cancel=settings.cancel
+                )
             told.append(_report(settings, piece, output, job))
             if job.error is not None:
                 errors.append(job.error)
@@ -242,8 +244,8 @@ def _report(settings: Settings, piece: _Piece, output: Path, job: Job) -> dict[s
 
 
 def _complain_of(piece: _Piece, error: TightshipError) -> None:
-    if isinstance(error, Cancelled | MediaNotFound | InvalidOptions):
-        complain_of(NAME, error)  # it names the file itself, or is about none
+    if isinstance(error, Cancelled) or repr(str(piece.source)) in error.public_message:
+        complain_of(NAME, error)  # it is about all files, or names the one
     else:
         complain(f"tightship {NAME}: {_named(piece)}: {printable(error.public_message)}")
 

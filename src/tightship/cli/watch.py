@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from tightship.cli.operations import require_media
 from tightship.cli.output import CANCELLED, DONE, FAILED, complain, printable, say_json
 from tightship.cli.settings import Home, Quiet, Settings, settings_of
+from tightship.core.allocator import keep_one_heap
 from tightship.errors import EXTRAS, Cancelled, ExtraMissing, InvalidOptions
 from tightship.units import format_seconds, parse_seconds
 
@@ -31,7 +31,7 @@ Examples:
   tightship watch clips --operation gif --option width=320 --include '*.mp4'
   tightship watch recordings --operation info         (talk.mp4 gets talk.json)
 \b
-Exit codes with --once: 0 done, 1 a file has failed, 3 stopped before all was done.
+Exit codes with --once: 0 done, 1 a file has failed or a folder was shut, 3 stopped before all was done.
 """
 
 
@@ -107,7 +107,7 @@ def watch(
 ) -> int:
     """Watch folders."""
     settings = settings_of(context, home, quiet, as_json)
-    require_media()
+    require_media("server")
     options = _options(operation, option or [], {"format": form, "model": model, "language": language})
     try:
         from tightship.watch.choice import Choice
@@ -161,8 +161,8 @@ def _perform(settings: Settings, config: Any) -> int:
     if config.operation == "transcribe":
         prepare(settings, config.options)
     suffix = Recipe.of(config.operation, config.options).suffix
-    service_settings = replace(service_config(os.environ, settings.home), anew=config.force)
-    with open_service(service_settings) as service:
+    keep_one_heap()
+    with open_service(service_config(os.environ, settings.home)) as service:
         _say_start(settings, config, suffix)
         try:
             tally = run(
@@ -216,5 +216,6 @@ def _shown(path: Path) -> str:
 
 
 def _in_words(tally: Any) -> str:
-    counts = {str(told): count for told, count in tally.told.items()} | {"failed before": tally.given_up}
+    counts = {str(told): count for told, count in tally.told.items()}
+    counts |= {"failed before": tally.given_up, "folders not looked into": tally.unseen}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing new"

@@ -21,6 +21,7 @@ from tightship.http.openai.model import model_routes
 from tightship.http.page import serve_page
 from tightship.http.problem import tell_every_error
 from tightship.http.result import result_routes
+from tightship.http.schema import described
 from tightship.http.session import session_routes
 from tightship.http.state import AppState
 from tightship.http.submission import submission_routes
@@ -49,6 +50,7 @@ def create_app(service: Service, config: HttpConfig) -> FastAPI:
         app.include_router(router)
     serve_page(app)
     tell_every_error(app)
+    app.openapi = described(app)  # type: ignore[method-assign]  # as FastAPI wants its description changed
     # The last one added is the first that a request meets.
     app.add_middleware(Gate, config=config, keys=state.keys)
     app.add_middleware(Linger)

@@ -1,11 +1,16 @@
-"""Connections that must come to the point: a request's headers have to be there in time."""
+"""Connections that must come to the point, and are told as all others when they are too many or no HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 
 import h11
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tightship.errors import QueueFull
+from tightship.http.fault import MalformedRequest
+from tightship.http.problem import problem
 
 
 class PromptConnection(H11Protocol):
@@ -17,15 +22,36 @@ class PromptConnection(H11Protocol):
 
     #: Seconds from then until the headers are complete.
     header_s = 10.0
+    #: Most connections at a time.
+    max_connections = 256
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._served = self.app
         self._watch()
 
     def data_received(self, data: bytes) -> None:
+        # The server's own refusal tells neither why nor when to come again.
+        self.app = self._refuse if len(self.connections) > self.max_connections else self._served
         super().data_received(data)
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says no more than we do
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer is on its way already
+            self.transport.close()
+            return
+        refusal = problem(MalformedRequest("that is no request of HTTP/1.1"))
+        head = h11.Response(status_code=400, headers=[*refusal.raw_headers, (b"connection", b"close")])
+        for part in (head, h11.Data(data=bytes(refusal.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(part) or b"")
+        self.transport.close()
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        most = self.max_connections
+        refusal = problem(QueueFull(f"there are more than {most} connections", limit=most), scope["path"])
+        refusal.headers["Connection"] = "close"
+        await refusal(scope, receive, send)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
@@ -51,6 +77,7 @@ class PromptConnection(H11Protocol):
             self.transport.close()
 
 
-def prompt_connection(header_s: float) -> type[PromptConnection]:
-    """Return the class of connections whose headers must be there within so many seconds."""
-    return type("PromptConnection", (PromptConnection,), {"header_s": header_s})
+def prompt_connection(header_s: float, max_connections: int) -> type[PromptConnection]:
+    """Return the class of connections, so many at a time, whose headers must be there within so many seconds."""
+    limits = {"header_s": header_s, "max_connections": max_connections}
+    return type("PromptConnection", (PromptConnection,), limits)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tightship.store.record import JobRecord
+from tightship.store.states import Status
 
 
 def job_document(job: JobRecord) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def job_document(job: JobRecord) -> dict[str, Any]:
         "attempts": job.attempts,
         "max_attempts": job.max_attempts,
         "cancel_requested": job.cancel_requested,
-        "progress": None if job.progress is None else dict(job.progress),
+        "progress": _progress(job),
         "result": None if job.result is None else dict(job.result),
         "result_url": None if job.result_digest is None else f"/v1/jobs/{job.id}/result",
         "receipt": None if job.receipt is None else job.receipt.to_dict(),
@@ -34,6 +35,16 @@ def job_document(job: JobRecord) -> dict[str, Any]:
         "started_at": _time(job.started_s),
         "finished_at": _time(job.finished_s),
     }
+
+
+def _progress(job: JobRecord) -> dict[str, Any] | None:
+    """Return how far a job has come: to its end when it succeeded, though the last word of that is older."""
+    if job.progress is None:
+        return None
+    told = dict(job.progress)
+    if job.status is not Status.SUCCEEDED or (job.result or {}).get("complete") is False:
+        return told
+    return {**told, "fraction": 1.0, "done": told["total"] or told["done"], "eta_s": 0.0}
 
 
 def _time(unix_s: float | None) -> str | None:

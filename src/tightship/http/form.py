@@ -28,10 +28,9 @@ class PartBegan:
 
 @dataclass(frozen=True)
 class PartData:
-    """The next bytes of the part that began last, and how many bytes of the form stood before them."""
+    """The next bytes of the part that began last."""
 
     data: bytes
-    at_bytes: int
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,6 @@ class FormParser:
         if kind != b"multipart/form-data" or not boundary:
             raise MalformedRequest("send a form: multipart/form-data with a boundary")
         self.ended = False
-        #: Bytes of the boundary that ends the form.
-        self.tail_bytes = len(boundary) + len("\r\n----\r\n")
-        self._fed_bytes = 0
         self._events: list[FormEvent] = []
         self._headers: dict[bytes, bytes] = {}
         self._name, self._value = b"", b""
@@ -82,7 +78,6 @@ class FormParser:
             self._parser.write(piece)
         except FormParserError as fault:
             raise MalformedRequest(f"the form is damaged: {fault}") from None
-        self._fed_bytes += len(piece)
         events, self._events = self._events, []
         return events
 
@@ -108,7 +103,7 @@ class FormParser:
         self._events.append(PartBegan(_text(name), None if filename is None else _text(filename)))
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(PartData(data[start:end], self._fed_bytes + start))
+        self._events.append(PartData(data[start:end]))
 
     def _on_end(self) -> None:
         self.ended = True

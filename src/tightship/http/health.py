@@ -15,11 +15,13 @@ def health_routes(state: AppState) -> APIRouter:
     """Return the routes for whoever keeps an eye on the server."""
     router = APIRouter(prefix="/health")
 
+    @router.head("/live", include_in_schema=False)
     @router.get("/live")
     async def live() -> dict[str, str]:
         """Whether the process answers."""
         return {"status": "live"}
 
+    @router.head("/ready", include_in_schema=False)
     @router.get("/ready", responses={503: {"description": "Send work elsewhere."}})
     async def ready() -> Response:
         """Whether work is taken: the server is not stopping, and its database answers."""

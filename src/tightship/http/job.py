@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from tightship.http.document import job_document
+from tightship.http.schema import Job, JobPage, answers
 from tightship.http.state import AppState
 from tightship.store.record import JobRecord
 from tightship.store.states import Status
@@ -14,13 +15,16 @@ from tightship.store.states import Status
 #: Most jobs of one page.
 MAX_PAGE = 200
 
+_UNKNOWN = {404: "There is no such job."}
+_NOT_ANEW = {409: "It has not ended, has succeeded, or its input is gone.", 503: "As many wait as may wait."}
+
 
 def job_routes(state: AppState) -> APIRouter:
     """Return the routes about jobs that are there."""
     router = APIRouter(prefix="/v1/jobs")
     service = state.service
 
-    @router.get("")
+    @router.get("", **answers(JobPage))
     async def list_jobs(
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         after: Annotated[str | None, Query(max_length=64)] = None,
@@ -32,12 +36,12 @@ def job_routes(state: AppState) -> APIRouter:
         more = len(found) > limit
         return {"jobs": [job_document(job) for job in page], "next": page[-1].id if more else None}
 
-    @router.get("/{job_id}")
+    @router.get("/{job_id}", **answers(Job, refusals=_UNKNOWN))
     async def show(job_id: str) -> dict[str, Any]:
         """Show a job."""
         return job_document(await state.call(service.store.get, job_id))
 
-    @router.post("/{job_id}/cancel")
+    @router.post("/{job_id}/cancel", **answers(Job, refusals=_UNKNOWN | {409: "It has ended."}))
     async def cancel(job_id: str) -> dict[str, Any]:
         """Cancel a job; one that runs is told to stop, and is `cancelled` when it has."""
 
@@ -48,7 +52,7 @@ def job_routes(state: AppState) -> APIRouter:
 
         return job_document(await state.call(stop))
 
-    @router.post("/{job_id}/retry")
+    @router.post("/{job_id}/retry", **answers(Job, refusals=_UNKNOWN | _NOT_ANEW))
     async def retry(job_id: str) -> dict[str, Any]:
         """Try a job anew that has ended without success; its attempts start anew."""
         job = await state.call(service.store.retry, job_id)

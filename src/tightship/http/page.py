@@ -21,6 +21,7 @@ _HEADERS = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
 def serve_page(app: FastAPI) -> None:
     """Serve the page at `/` and its files below `/static`."""
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         if not (FOLDER / "index.html").is_file():

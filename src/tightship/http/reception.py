@@ -4,7 +4,8 @@ A place in the line is for those who come, not for those who only began: the fir
 and when there are enough of them, or the file has ended, the seat is taken and the disk written.
 
 Fields and file come in any order. When the file comes first, the seat is taken without knowing what for; what the form
-asks for is known when it ends.
+asks for is known when it ends. Then only is it known, too, whether it is the request that its idempotency key names: a
+file whose key is known already is read to be compared, takes no seat, and is not written.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tightship.store.record import JobRecord
 from tightship.store.request import Request
 from tightship.store.seat import Seat
 from tightship.store.store import Store
-from tightship.store.upload import Upload
+from tightship.store.upload import Tally, Upload
 from tightship.units import format_bytes
 
 #: Bytes of all text fields together: the store keeps options of 64 KiB.
@@ -85,17 +86,12 @@ class Reception:
         self._value: bytearray | None = None
         self._source_name: str | None = None
         self._has_file = False
-        #: Length of the file, as far as it shows: whatever the boundary, it is the same request.
-        self._file_bytes = announced.content_bytes
         #: What has come of the file while it has no seat.
         self._head: bytearray | None = None
         self._seat: Seat | None = None
         self._renewed_s = 0.0
-        self._upload: Upload | None = None
-        #: What is asked for follows the file, and its length is not known until then.
-        self._is_late = False
-        #: The job that the idempotency key already names: nothing more needs to be read.
-        self.known: JobRecord | None = None
+        #: Where the file goes: to the disk, or where the idempotency key names a job already, nowhere.
+        self._file: Upload | Tally | None = None
 
     def begin(self) -> None:
         """Refuse what could not be taken in now, before anything is read; raises `QueueFull` and `DiskFull`."""
@@ -114,24 +110,18 @@ class Reception:
             SeatLost: The upload had stopped coming for too long.
         """
         for event in self._form.feed(piece):
-            if self.known is not None:
-                return
             self._take(event)
         self._renew()
 
     def finish(self) -> JobRecord:
         """Return the job that the form asked for; raises what `feed` does."""
-        if self.known is not None:
-            return self.known
         if not self._form.ended:
             raise MalformedRequest("the form ends before its last boundary")
-        if self._is_late and self._upload is not None:
-            self._file_bytes = self._upload.size_bytes
         request = self._request()
-        if self._upload is None or self._seat is None:
+        if self._file is None:
             raise InvalidOptions("the form has no file", option=FILE)
-        blob = self._upload.commit()
-        return self._seat.commit(blob, request)
+        blob = self._file.commit()
+        return self._store.named(request, blob) if self._seat is None else self._seat.commit(blob, request)
 
     def close(self) -> None:
         """Let go of the file and the seat; doing so again changes nothing."""
@@ -143,7 +133,7 @@ class Reception:
         elif isinstance(event, PartData):
             assert self._part is not None
             if self._part.name == FILE:
-                self._write(event)
+                self._write(event.data)
             elif self._value is not None:
                 self._add(self._part.name, event.data)
         elif self._head is not None:
@@ -165,41 +155,38 @@ class Reception:
             self._request()
 
     def _sit_down(self) -> None:
-        if self._wording.tells(self._told()):
-            request = self._request()
-        else:
-            request = Request("", {}, self._file_bytes, self._source_name)
-            self._is_late = self._file_bytes is not None
-        taken = self._store.reserve_seat(request)
+        told = self._wording.tells(self._told())
+        announced = self._announced
+        unknown = Request("", {}, announced.content_bytes, idempotency_key=announced.idempotency_key)
+        taken = self._store.reserve_seat(self._request() if told else unknown)
         if isinstance(taken, JobRecord):
-            self.known = taken
             return
         self._seat = self._open.enter_context(taken)
         self._renewed_s = self._clock.monotonic_s()
 
-    def _write(self, piece: PartData) -> None:
+    def _write(self, data: bytes) -> None:
         if self._head is None:
-            assert self._upload is not None
-            self._upload.write(piece.data)
+            assert self._file is not None
+            self._file.write(data)
             return
-        if not self._head and self._file_bytes is not None:
-            self._file_bytes = max(0, self._file_bytes - piece.at_bytes - self._form.tail_bytes)
-        self._head += piece.data
+        self._head += data
         if len(self._head) >= HEAD_BYTES:
             check_signature(bytes(self._head[:HEAD_BYTES]))
         if len(self._head) >= self._seat_after_bytes:
             self._admit_file()
 
     def _admit_file(self) -> None:
-        """Take a seat, and open the file on the disk."""
+        """Take a seat, and open the file on the disk; neither where the key is known already."""
         assert self._head is not None
         head, self._head = bytes(self._head), None
         check_signature(head[:HEAD_BYTES])
         self._sit_down()
-        if self.known is not None:
-            return
-        self._upload = self._open.enter_context(self._store.blobs.open_upload(self._announced.limit_bytes))
-        self._upload.write(head)
+        limit_bytes = self._announced.limit_bytes
+        if self._seat is None:
+            self._file = Tally(limit_bytes)
+        else:
+            self._file = self._open.enter_context(self._store.blobs.open_upload(limit_bytes))
+        self._file.write(head)
 
     def _add(self, name: str, data: bytes) -> None:
         assert self._value is not None
@@ -224,7 +211,7 @@ class Reception:
         return Request(
             operation.name,
             order.options,
-            self._file_bytes,
+            self._announced.content_bytes,
             self._source_name,
             self._announced.idempotency_key,
             attended=order.attended,

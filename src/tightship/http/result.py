@@ -6,10 +6,11 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import quote
 
 import anyio
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from tightship.http.fault import ResultNotFound
@@ -30,6 +31,13 @@ MEDIA_TYPES = {
     ".srt": "application/x-subrip; charset=utf-8",
     ".vtt": "text/vtt; charset=utf-8",
 }
+_FILE = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", **_FILE},
+    206: {"description": "The part that was asked for.", **_FILE},
+    404: {"description": "There is no such job, or it has no file: not yet, not at all, or no longer."},
+    416: {"description": "The part begins after the end of the file."},
+}
 #: Characters of the sender's name that a download keeps.
 _NAME_CHARS = 100
 
@@ -48,9 +56,13 @@ def result_routes(state: AppState) -> APIRouter:
     """Return the route that sends a job's file."""
     router = APIRouter()
 
-    @router.get("/v1/jobs/{job_id}/result", response_class=Response)
+    @router.head("/v1/jobs/{job_id}/result", include_in_schema=False)
+    @router.get("/v1/jobs/{job_id}/result", response_class=Response, responses=_ANSWERS)
     async def result(
-        job_id: str, range_: str | None = Header(None, alias="Range"), if_range: str | None = Header(None)
+        request: Request,
+        job_id: str,
+        range_: str | None = Header(None, alias="Range"),
+        if_range: str | None = Header(None),
     ) -> Response:
         """Fetch the resulting file, or the part of it that `Range` names."""
         opened = await state.call(open_result, state, job_id)
@@ -72,7 +84,8 @@ def result_routes(state: AppState) -> APIRouter:
         if span is not None:
             headers["Content-Range"] = span.content_range
         media_type = MEDIA_TYPES.get(opened.suffix, "application/octet-stream")
-        return FileResponse(state, opened.fd, start, length, 206 if span else 200, headers, media_type)
+        sent_bytes = 0 if request.method == "HEAD" else length
+        return FileResponse(state, opened.fd, start, sent_bytes, 206 if span else 200, headers, media_type)
 
     return router
 

@@ -25,11 +25,18 @@ BACKLOG = 128
 PARSER_BYTES = 4 * MAX_HEADER_BYTES
 
 
-def serve(config: ServiceConfig, http: HttpConfig, *, on_ready: Callable[[str], None] | None = None) -> int:
+def serve(
+    config: ServiceConfig,
+    http: HttpConfig,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT; then admit nothing, let what runs end or hand it back, and leave no process.
 
     Args:
         on_ready: Called with the server's address when it answers.
+        stop: Stops it as a signal does, also when it is set already.
 
     Returns:
         The exit status.
@@ -37,12 +44,12 @@ def serve(config: ServiceConfig, http: HttpConfig, *, on_ready: Callable[[str], 
     Raises:
         AddressUnavailable: The address cannot be listened on.
     """
-    stop = threading.Event()
+    stop = stop or threading.Event()
     with _listening(http) as listener, _stop_signals(stop), open_service(config) as service:
         app = create_app(service, http)
         settings = uvicorn.Config(
             app,
-            http=prompt_connection(http.header_s),
+            http=prompt_connection(http.header_s, http.max_connections),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -50,7 +57,6 @@ def serve(config: ServiceConfig, http: HttpConfig, *, on_ready: Callable[[str], 
             server_header=False,
             proxy_headers=False,
             h11_max_incomplete_event_size=PARSER_BYTES,
-            limit_concurrency=http.max_connections,
             timeout_graceful_shutdown=math.ceil(http.drain_s),
         )
         ready = (lambda: on_ready(_address(listener))) if on_ready else None

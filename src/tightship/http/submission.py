@@ -17,6 +17,7 @@ from tightship.http.fault import MalformedRequest, UploadStalled
 from tightship.http.field import JobWording, Wording
 from tightship.http.pace import Pace
 from tightship.http.reception import Announcement, Reception
+from tightship.http.schema import Job, answers
 from tightship.http.state import AppState
 from tightship.store.record import JobRecord
 from tightship.units import format_bytes, format_seconds
@@ -46,9 +47,18 @@ _FORM: dict[str, Any] = {
             "in": "header",
             "name": "Idempotency-Key",
             "schema": {"type": "string", "maxLength": 500},
-            "description": "The same key with the same request is the same job.",
+            "description": "The same key with the same operation, options and content is the same job.",
         }
     ],
+}
+_REFUSALS = {
+    408: "It came too slowly, or its place was lost.",
+    409: "The idempotency key was used for another request, or its first one is still being received.",
+    413: "It is too large.",
+    415: "It is no media, by its first bytes.",
+    422: "The operation or its options are not right.",
+    503: "As many wait as may wait, or the server is stopping.",
+    507: "The disk is full.",
 }
 
 
@@ -56,7 +66,7 @@ def submission_routes(state: AppState) -> APIRouter:
     """Return the route that takes jobs in."""
     router = APIRouter()
 
-    @router.post("/v1/jobs", status_code=202, openapi_extra=_FORM)
+    @router.post("/v1/jobs", status_code=202, openapi_extra=_FORM, **answers(Job, 202, _REFUSALS))
     async def submit(request: Request) -> Response:
         """Submit a job: a form with `operation`, `options` and `file`, in any order."""
         job = await receive(state, request, JobWording(), request.headers.get("idempotency-key"))
@@ -88,8 +98,6 @@ async def _received(state: AppState, request: Request, wording: Wording, key: st
             async for piece in _pieces(state, request):
                 state.meters.received(len(piece))
                 await state.call_upload(reception.feed, piece)
-                if reception.known is not None:
-                    break
         return await state.call_upload(reception.finish)
     except TimeoutError:
         raise UploadStalled(

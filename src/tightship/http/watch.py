@@ -21,6 +21,14 @@ from tightship.store.record import EventRecord, JobRecord
 
 #: The longest id: a number of 64 bits.
 _ID_DIGITS = 18
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events of the kinds `status`, `progress` and `partial`, as they happen.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "It has ended, and all was told before."},
+    404: {"description": "There is no such job."},
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ def watch_routes(state: AppState) -> APIRouter:
     """Return the route that tells what happens to a job."""
     router = APIRouter()
 
-    @router.get("/v1/jobs/{job_id}/events")
+    @router.get("/v1/jobs/{job_id}/events", response_class=Response, responses=_ANSWERS)
     async def events(job_id: str, last_event_id: str | None = Header(None, max_length=64)) -> Response:
         """Watch a job: `status`, `progress` and `partial`, until it ends; resumes after `Last-Event-ID`."""
         after = _number(last_event_id)

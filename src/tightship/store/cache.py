@@ -7,22 +7,26 @@ told of in the log, and the job goes on without.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cachetools import LRUCache
+from cachetools import TLRUCache
 
+from tightship.core.clock import Clock, SystemClock
 from tightship.store.config import CacheConfig
 from tightship.store.entry import Entry, decode, encode
-from tightship.store.shelf import Shelf
+from tightship.store.shelf import Found, Shelf
 
 #: Bytes that an entry in memory takes beside its own: key, places in two tables, heads of objects.
 _OVERHEAD_BYTES = 512
 #: Set anew when the cache is emptied, so that other processes empty their memory too.
 _CLEARED = "cleared"
+#: Seconds between two looks for what has been kept for its time: a look at 10,000 files takes 60 ms.
+_EXPIRE_EVERY_S = 60.0
 
 _log = logging.getLogger("tightship")
 
@@ -60,14 +64,19 @@ class ResultCache:
     Args:
         folder: Where the entries on disk lie.
         config: How much is remembered.
+        clock: Tells how old a result is.
     """
 
-    def __init__(self, folder: Path, config: CacheConfig) -> None:
+    def __init__(self, folder: Path, config: CacheConfig, clock: Clock | None = None) -> None:
         self.folder = folder
         self.config = config
         self._shelf = Shelf(folder, config.disk_bytes, config.reserve_bytes)
         self._lock = threading.Lock()
-        self._memory: LRUCache[str, bytes] = LRUCache(config.memory_bytes, getsizeof=_held_bytes)
+        self._clock = clock or SystemClock()
+        self._memory: TLRUCache[str, Found] = TLRUCache(
+            config.memory_bytes, self._ends_s, self._clock.wall_s, getsizeof=_held_bytes
+        )
+        self._expire_at_s = -math.inf
         self._counts: Counter[str] = Counter()
         self._last_fault: str | None = None
         self._cleared_ns = self._when_cleared()
@@ -92,8 +101,20 @@ class ResultCache:
             return False
         if len(data) > self.config.entry_bytes:
             return False
-        in_memory = self._into_memory(key, data)
+        in_memory = self._into_memory(key, Found(data, self._clock.wall_s()))
         return self._onto_disk(key, data) or in_memory
+
+    def forget(self, key: str) -> None:
+        """Have an entry worked out again; other processes, which may hold it in memory, empty theirs."""
+        with self._lock:
+            self._memory.pop(key, None)
+        if not self.config.disk_bytes:
+            return
+        try:
+            self._shelf.remove(key)
+            self._tell_others()
+        except OSError as fault:
+            self._failed("failed_writes", f"a result cannot be forgotten: {fault.strerror}")
 
     def clear(self) -> int:
         """Forget everything, in other processes too, and return how many entries were on disk.
@@ -103,10 +124,23 @@ class ResultCache:
         """
         with self._lock:
             self._memory.clear()
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         gone = self._shelf.clear()
-        (self.folder / _CLEARED).touch(mode=0o600)
+        self._tell_others()
         return gone
+
+    def expire(self) -> None:
+        """Remove what has been kept for its time. It may be called often, and looks seldom."""
+        now_s = self._clock.monotonic_s()
+        if self.config.ttl_s is None or now_s < self._expire_at_s:
+            return
+        self._expire_at_s = now_s + min(self.config.ttl_s, _EXPIRE_EVERY_S)
+        with self._lock:
+            self._memory.expire()
+        try:
+            now_s = self._clock.wall_s()
+            self._shelf.expire(now_s - self.config.ttl_s, now_s + self.config.ttl_s)
+        except OSError as fault:
+            self._failed("failed_writes", f"a result cannot be forgotten: {fault.strerror}")
 
     def report(self) -> CacheReport:
         """Return what is held, and what has been counted."""
@@ -131,10 +165,10 @@ class ResultCache:
             if cleared_ns != self._cleared_ns:
                 self._memory.clear()
                 self._cleared_ns = cleared_ns
-            data = self._memory.get(key)
-        if data is None:
+            found = self._memory.get(key)
+        if found is None:
             return None
-        entry = decode(key, data)
+        entry = decode(key, found.data)
         if entry is None:
             self._dropped(key, "in memory")
             with self._lock:
@@ -144,13 +178,18 @@ class ResultCache:
         self._shelf.use(key)  # or what is asked for most would be the first to go from the disk
         return entry
 
-    def _into_memory(self, key: str, data: bytes) -> bool:
+    def _ends_s(self, _key: str, found: Found, now_s: float) -> float:
+        ttl_s = math.inf if self.config.ttl_s is None else self.config.ttl_s
+        # What comes from so far ahead was put there by a clock that was wrong.
+        return found.made_s + ttl_s if found.made_s <= now_s + ttl_s else -math.inf
+
+    def _into_memory(self, key: str, found: Found) -> bool:
         with self._lock:
             self._memory.pop(key, None)
-            if _held_bytes(data) > self.config.memory_bytes:
+            if _held_bytes(found) > self.config.memory_bytes:
                 return False
             before = len(self._memory)
-            self._memory[key] = data
+            self._memory[key] = found
             self._counts["memory_evicted"] += before + 1 - len(self._memory)
         return True
 
@@ -160,22 +199,24 @@ class ResultCache:
         if not self.config.disk_bytes:
             return None
         try:
-            data = self._shelf.read(key, self.config.entry_bytes)
+            found = self._shelf.read(key, self.config.entry_bytes)
         except OSError as fault:
             self._failed("failed_reads", f"a remembered result cannot be read: {fault.strerror}")
             return None
-        if data is None:
+        if found is None:
             return None
-        entry = decode(key, data)
-        if entry is None:
+        now_s = self._clock.wall_s()
+        is_old = self._ends_s(key, found, now_s) <= now_s
+        entry = None if is_old else decode(key, found.data)
+        if entry is not None:
+            self._count("disk_hits")
+            self._into_memory(key, found)
+            return entry
+        if not is_old:
             self._dropped(key, "on disk")
-            # Where it cannot be removed it is missing all the same, whenever it is asked for.
-            with suppress(OSError):
-                self._shelf.remove(key)
-            return None
-        self._count("disk_hits")
-        self._into_memory(key, data)
-        return entry
+        with suppress(OSError):  # where it cannot be removed it is missing all the same, whenever it is asked for
+            self._shelf.remove(key)
+        return None
 
     def _onto_disk(self, key: str, data: bytes) -> bool:
         if not self._shelf.fits(len(data)):
@@ -188,6 +229,10 @@ class ResultCache:
         self._count("disk_evicted", evicted)
         self._last_fault = None
         return True
+
+    def _tell_others(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / _CLEARED).touch(mode=0o600)
 
     def _when_cleared(self) -> int | None:
         try:
@@ -214,7 +259,8 @@ class ResultCache:
             _log.warning("%s", what)
 
     def __repr__(self) -> str:
-        return f"ResultCache({str(self.folder)!r}, {len(self._memory)} in memory)"
+        with self._lock:
+            return f"ResultCache({str(self.folder)!r}, {len(self._memory)} in memory)"
 
 
 #: Fields of a report that are counted.
@@ -223,5 +269,5 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def _held_bytes(data: bytes) -> int:
-    return len(data) + _OVERHEAD_BYTES
+def _held_bytes(found: Found) -> int:
+    return len(found.data) + _OVERHEAD_BYTES

@@ -77,17 +77,23 @@ class CacheConfig:
         disk_bytes: Bytes of results in the home folder, of all processes together; 0 remembers none there.
         entry_bytes: Longest result that is remembered, in bytes; it is read into memory whole.
         reserve_bytes: Bytes of free disk that remembered results leave to others.
+        ttl_s: Seconds after which a result is forgotten, however often it was asked for; `none` lets it stay until it
+            makes room for others. What nobody asks for is removed by the next program that uses the home folder, a
+            server within a minute.
     """
 
     memory_bytes: int = 16 * 2**20
     disk_bytes: int = 256 * 2**20
     entry_bytes: int = 16 * 2**20
     reserve_bytes: int = 256 * 2**20
+    ttl_s: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not 0 <= (value := getattr(self, field.name)) < 10**15:
-                raise InvalidOptions(f"{field.name} must be at least 0, not {value}", option=field.name)
+            value = getattr(self, field.name)
+            least = 1 if field.name == "ttl_s" else 0
+            if value is not None and not least <= value < 10**15:
+                raise InvalidOptions(f"{field.name} must be at least {least}, not {value}", option=field.name)
 
     @property
     def enabled(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from tightship.errors import InvalidTransition, JobNotFound
 from tightship.store.ending import cancelled
 from tightship.store.intake import place_in_line
 from tightship.store.record import JobRecord
 from tightship.store.schema import jobs
+from tightship.store.statement import Row
 from tightship.store.states import RETRIABLE, Status
 from tightship.store.transaction import Transaction
 from tightship.store.transition import end, remove, wait_again
@@ -74,12 +75,12 @@ def attend(tx: Transaction, job_id: str) -> None:
     tx.connection.execute(waited_for.values(attended_until_s=tx.now_s + tx.config.lease_s))
 
 
-def _ask_to_stop(tx: Transaction, row: Row[Any], **values: Any) -> JobRecord:
+def _ask_to_stop(tx: Transaction, row: Row, **values: Any) -> JobRecord:
     asked = update(jobs).where(jobs.c.id == row.id).values(cancel_requested=True, **values)
     return JobRecord.of(tx.connection.execute(asked.returning(*jobs.c)).one())
 
 
-def _row(tx: Transaction, job_id: str) -> Row[Any]:
+def _row(tx: Transaction, job_id: str) -> Row:
     row = tx.connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise JobNotFound("there is no job of that id")

@@ -34,6 +34,7 @@ class Database:
         self._engine = dialect.open_engine(path, busy_s)
         # SQLite's own lock is polled; threads of one process can take turns without.
         self._turn = threading.Lock()
+        self._writer: Connection | None = None
         try:
             with _translating():
                 migrate(self._engine, busy_s)
@@ -43,12 +44,16 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        with self._turn:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         self._engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the database and blocks nobody."""
-        with _translating(), dialect.begin(self._engine, dialect.READ) as connection:
+        with _translating(), self._engine.connect() as connection, dialect.begin(connection, dialect.READ):
             yield connection
 
     @contextmanager
@@ -69,10 +74,21 @@ class Database:
         if not self._turn.acquire(timeout=self._busy_s):
             raise StoreBusy("the database was in use by this process for too long")
         try:
-            with _translating(), dialect.begin(self._engine, how) as connection:
+            with _translating(), self._writing() as connection, dialect.begin(connection, how):
                 yield connection, self.now_s(connection)
         finally:
             self._turn.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Keep one connection for all who write in turn: to take one and bring it back costs as much as a statement."""
+        connection, self._writer = self._writer or self._engine.connect(), None
+        try:
+            yield connection
+        except BaseException:
+            connection.close()  # whatever state the fault has left it in is undone there
+            raise
+        self._writer = connection
 
     def now_s(self, connection: Connection) -> float:
         """Return the time by the database's clock, in Unix seconds."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import ClauseElement, Connection, Engine, create_engine, event
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from tightship.errors import DiskFull, StoreBusy, TightshipError
 
@@ -24,6 +27,8 @@ READ = ("BEGIN",)
 WRITE = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
 #: Survives a power cut, with all that was written before: the log is synced at the commit.
 PROMISE = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
+#: Parameters have names in statements that are run by the driver.
+_NAMED = sqlite.dialect(paramstyle="named")
 
 #: Pages of log after which it is copied into the database: 4 MiB, so that reading stays quick and the log short.
 _CHECKPOINT_PAGES = 1000
@@ -67,13 +72,31 @@ def open_engine(path: Path, busy_s: float) -> Engine:
 
 
 @contextmanager
-def begin(engine: Engine, how: tuple[str, ...]) -> Iterator[Connection]:
+def begin(connection: Connection, how: tuple[str, ...]) -> Iterator[None]:
     """Open a transaction that begins with these statements; it is committed, or taken back after an error."""
     # Not by a listener to SQLAlchemy's own begin: an engine with listeners asks for more of them at every statement.
-    with engine.begin() as connection:
+    with connection.begin():
         for statement in how:
-            _driver(connection).execute(statement)
-        yield connection
+            driver(connection).execute(statement)
+        yield
+
+
+def written(clause: ClauseElement, names: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """Return a statement as text with named parameters, and the values of those that are not among `names`."""
+    compiled = clause.compile(dialect=_NAMED, column_keys=list(names))
+    assert isinstance(compiled, SQLCompiler)
+    if missing := {name for name, bind in compiled.binds.items() if bind.required} - set(names):
+        raise ValueError(f"no value is given for {', '.join(sorted(missing))}")
+    defaults = {column.key: getattr(column.default, "arg", None) for column in compiled.insert_prefetch}
+    fixed = {**compiled.params, **defaults}
+    return str(compiled), {name: value for name, value in fixed.items() if name not in names}
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's own connection, in whatever transaction this one is."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
 
 
 def prepare(connection: Connection) -> None:
@@ -82,19 +105,19 @@ def prepare(connection: Connection) -> None:
     The log (WAL) lets readers read while somebody writes. Free pages can be given back to the disk step by step, which
     must be chosen before there is a table.
     """
-    _driver(connection).execute("PRAGMA auto_vacuum=INCREMENTAL")
-    _driver(connection).execute("PRAGMA journal_mode=WAL")
+    driver(connection).execute("PRAGMA auto_vacuum=INCREMENTAL")
+    driver(connection).execute("PRAGMA journal_mode=WAL")
 
 
 def now(connection: Connection, sql: str = NOW) -> float:
     """Return the database's time in Unix seconds."""
-    return float(_driver(connection).execute(f"SELECT {sql}").fetchone()[0])
+    return float(driver(connection).execute(f"SELECT {sql}").fetchone()[0])
 
 
 def give_back(connection: Connection, pages: int) -> None:
     """Give up to so many free pages back to the disk, outside of a transaction."""
     # Each step of the statement frees one page; of a statement without columns, `execute` takes one step only.
-    _driver(connection).executescript(f"PRAGMA incremental_vacuum({int(pages)})")
+    driver(connection).executescript(f"PRAGMA incremental_vacuum({int(pages)})")
 
 
 def is_busy(error: Exception) -> bool:
@@ -109,12 +132,6 @@ def translated(error: Exception) -> TightshipError | None:
     if _name(error) in _FULL:
         return DiskFull("the disk that holds the database is full")
     return None
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
 
 
 def _name(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from tightship.core.receipt import Receipt
 from tightship.errors import Cancelled, TightshipError
@@ -14,13 +14,14 @@ from tightship.store.claims import held
 from tightship.store.document import DATA_BYTES, encode, encode_receipt, encode_warnings
 from tightship.store.record import Claim, JobRecord
 from tightship.store.schema import attempts
+from tightship.store.statement import Row, Statement
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 from tightship.store.transition import end, wait_again
 from tightship.store.upload import Blob
 
-_CLOSE_ATTEMPT = update(attempts).where(
-    attempts.c.job_id == bindparam("of_job"), attempts.c.fence == bindparam("of_fence")
+_CLOSE_ATTEMPT = Statement(
+    update(attempts).where(attempts.c.job_id == bindparam("of_job"), attempts.c.fence == bindparam("of_fence"))
 )
 
 
@@ -85,11 +86,11 @@ def hand_back(tx: Transaction, claim: Claim) -> JobRecord:
     return wait_again(tx, row, 0.0, attempts=row.attempts - 1)
 
 
-def close_attempt(tx: Transaction, row: Row[Any], receipt: Receipt) -> str:
+def close_attempt(tx: Transaction, row: Row, receipt: Receipt) -> str:
     """Write down how an attempt ended, and drop the oldest beyond the limit; return the receipt as it was written."""
     told = encode_receipt(receipt)
     ended = {"finished_s": tx.now_s, "outcome": receipt.outcome, "cause": receipt.cause, "receipt": told}
-    tx.connection.execute(_CLOSE_ATTEMPT, {"of_job": row.id, "of_fence": row.fence, **ended})
+    _CLOSE_ATTEMPT.rows(tx.connection, of_job=row.id, of_fence=row.fence, **ended)
     # A job rarely has so many: a look at its count spares the rest.
     if row.fence > tx.config.max_attempt_rows:
         newest = select(attempts.c.fence).where(attempts.c.job_id == row.id).order_by(attempts.c.fence.desc())

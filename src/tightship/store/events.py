@@ -11,17 +11,18 @@ from sqlalchemy import delete, insert, select
 from tightship.errors import OutputTooLarge
 from tightship.store.document import EVENT_BYTES, encode
 from tightship.store.schema import events
+from tightship.store.statement import Statement
 from tightship.store.transaction import Transaction
 
 Kind = Literal["status", "progress", "partial"]
 
-_APPEND = insert(events)
+_APPEND = Statement(insert(events))
 
 
 def append_status(tx: Transaction, job_id: str, status: str, attempts: int) -> None:
     """Note that the job's status has changed."""
     data = json.dumps({"status": status, "attempts": attempts}, separators=(",", ":"))
-    tx.connection.execute(_APPEND, {"job_id": job_id, "kind": "status", "data": data})
+    _APPEND.rows(tx.connection, job_id=job_id, kind="status", data=data)
 
 
 def append(tx: Transaction, job_id: str, kind: Kind, data: Mapping[str, Any]) -> None:
@@ -33,7 +34,7 @@ def append(tx: Transaction, job_id: str, kind: Kind, data: Mapping[str, Any]) ->
         text = json.dumps({"error": unfit.to_dict()}, separators=(",", ":"))
     if kind == "progress":
         tx.connection.execute(delete(events).where(events.c.job_id == job_id, events.c.kind == kind))
-    tx.connection.execute(_APPEND, {"job_id": job_id, "kind": kind, "data": text})
+    _APPEND.rows(tx.connection, job_id=job_id, kind=kind, data=text)
     trim(tx, job_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -14,26 +15,28 @@ from tightship.store.document import TEXT_CHARS, encode_options
 from tightship.store.record import JobRecord
 from tightship.store.request import Request
 from tightship.store.schema import jobs, seats
+from tightship.store.statement import Statement
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 from tightship.store.upload import Blob
 from tightship.units import format_bytes
 
-# Statements that every job needs are built once: building takes longer than running them.
 _PENDING = select(func.count()).select_from(jobs).where(jobs.c.status == Status.PENDING)
 _SEATED = select(func.count()).select_from(seats).where(seats.c.lease_expires_s > bindparam("now_s"))
-_LINE = select(
-    (_PENDING.scalar_subquery() + _SEATED.scalar_subquery()).label("waiting"),
-    select(func.coalesce(func.max(jobs.c.position), 0) + 1).scalar_subquery().label("place"),
+_LINE = Statement(
+    select(
+        (_PENDING.scalar_subquery() + _SEATED.scalar_subquery()).label("waiting"),
+        select(func.coalesce(func.max(jobs.c.position), 0) + 1).scalar_subquery().label("place"),
+    )
 )
-_ENTER = insert(jobs).returning(*jobs.c)
+_ENTER = Statement(insert(jobs).returning(*jobs.c))
 
 
 def job_of_key(tx: Transaction, request: Request) -> JobRecord | None:
-    """Return the job that the request's idempotency key already names.
+    """Return the job that the request's idempotency key already names; `same_job` tells whether it asks for the same.
 
     Raises:
-        IdempotencyConflict: The key was used for another request, or its first one is still being received.
+        IdempotencyConflict: The first request with the key is still being received.
     """
     if request.idempotency_key is None:
         return None
@@ -46,12 +49,24 @@ def job_of_key(tx: Transaction, request: Request) -> JobRecord | None:
         if table is seats and row.lease_expires_s <= tx.now_s:
             leave_seat(tx, row.id)
             continue
-        if row.request_hash != request.digest():
-            raise IdempotencyConflict("this idempotency key was used for another request")
         if table is seats:
             raise IdempotencyConflict("the first request with this idempotency key is still being received")
         return JobRecord.of(row)
     return None
+
+
+def same_job(tx: Transaction, request: Request, blob: Blob | None) -> JobRecord | None:
+    """Return the job of the request's idempotency key, which asks for the same of the same input.
+
+    Raises:
+        IdempotencyConflict: The key was used for another request, or its first one is still being received.
+    """
+    job = job_of_key(tx, request)
+    if job is not None:
+        asked = select(jobs.c.request_hash).where(jobs.c.id == job.id)
+        if tx.connection.execute(asked).scalar_one() != _request_hash(_asked(tx, request), blob):
+            raise IdempotencyConflict("this idempotency key was used for another request")
+    return job
 
 
 def place_in_line(tx: Transaction) -> int:
@@ -60,7 +75,7 @@ def place_in_line(tx: Transaction) -> int:
     Raises:
         QueueFull: As many jobs and uploads wait as may wait.
     """
-    line = tx.connection.execute(_LINE, {"now_s": tx.now_s}).one()
+    [line] = _LINE.rows(tx.connection, now_s=tx.now_s)
     if line.waiting >= tx.config.max_pending:
         raise QueueFull(
             f"{line.waiting} jobs are waiting; at most {tx.config.max_pending} may",
@@ -135,24 +150,22 @@ def leave_seat(tx: Transaction, seat_id: str) -> None:
 
 
 def fill_seat(tx: Transaction, seat_id: str, blob: Blob | None, request: Request | None = None) -> JobRecord:
-    """Turn a seat into a job that waits, or into the one that the request's idempotency key names by now.
+    """Turn a seat into a job that waits.
 
     Args:
-        request: What is asked for, where that was not known when the seat was taken.
+        request: What is asked for, where that was not known when the seat was taken; the key is the seat's.
 
     Raises:
         SeatLost: It expired while the input was being received.
-        IdempotencyConflict: The key was used for another request.
     """
     row = tx.connection.execute(delete(seats).where(seats.c.id == seat_id).returning(*seats.c)).one_or_none()
     if row is None:
         raise SeatLost("the upload took longer than its place in the queue was kept; send it again")
-    if request is not None and (known := job_of_key(tx, request)):
-        return known
     asked = {name: getattr(row, name) for name in _ASKED} if request is None else _asked(tx, request)
+    asked["idempotency_key"] = row.idempotency_key
     # The seat has held the room.
-    place = tx.connection.execute(_LINE, {"now_s": tx.now_s}).one().place
-    return _enter(tx, seat_id, place, asked, blob, None)
+    [line] = _LINE.rows(tx.connection, now_s=tx.now_s)
+    return _enter(tx, seat_id, line.place, asked, blob, None)
 
 
 def enter(tx: Transaction, request: Request, blob: Blob | None, reservation_bytes: int | None) -> JobRecord:
@@ -175,7 +188,7 @@ def new_id(now_s: float) -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-_ASKED = ("operation", "options", "max_attempts", "source_name", "idempotency_key", "request_hash", "attended")
+_ASKED = ("operation", "options", "max_attempts", "source_name", "idempotency_key", "attended")
 
 
 def _asked(tx: Transaction, request: Request) -> dict[str, Any]:
@@ -186,9 +199,13 @@ def _asked(tx: Transaction, request: Request) -> dict[str, Any]:
         "max_attempts": request.max_attempts or tx.config.max_attempts,
         "source_name": None if name is None else name[:TEXT_CHARS],
         "idempotency_key": request.idempotency_key,
-        "request_hash": request.digest(),
         "attended": request.attended,
     }
+
+
+def _request_hash(asked: Mapping[str, Any], blob: Blob | None) -> str:
+    content = None if blob is None else blob.digest
+    return hashlib.sha256(f"{asked['operation']}\n{asked['options']}\n{content}".encode()).hexdigest()
 
 
 def _enter(
@@ -205,11 +222,12 @@ def _enter(
         "status": Status.PENDING,
         "run_after_s": tx.now_s,
         "created_s": tx.now_s,
+        "request_hash": _request_hash(asked, blob),
         "reservation_bytes": reservation_bytes,
         "source_digest": None if blob is None else blob.digest,
         "source_bytes": None if blob is None else blob.size_bytes,
         "attended_until_s": tx.now_s + tx.config.lease_s if asked["attended"] else None,
     }
-    row = tx.connection.execute(_ENTER, {**asked, **values}).one()
+    [row] = _ENTER.rows(tx.connection, **asked, **values)
     events.append_status(tx, job_id, Status.PENDING, 0)
     return JobRecord.of(row)

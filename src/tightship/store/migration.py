@@ -48,7 +48,7 @@ def _migrate_once(engine: Engine) -> None:
             return
         connection.rollback()
         dialect.prepare(connection)
-    with dialect.begin(engine, dialect.PROMISE) as connection:
+    with engine.connect() as connection, dialect.begin(connection, dialect.PROMISE):
         found = revision(connection)
         if found != HEAD:
             _upgrade(connection, found)

@@ -15,13 +15,13 @@ from tightship.store.document import DATA_BYTES, encode
 from tightship.store.ending import finish
 from tightship.store.record import Claim, JobRecord
 from tightship.store.schema import jobs
+from tightship.store.statement import Statement
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 from tightship.store.transition import UNHELD, end, wait_again
 from tightship.store.upload import Blob
 
-# Statements that every job needs are built once: building takes longer than running them.
-_OLDEST = (
+_OLDEST = Statement(
     select(jobs.c.id)
     .where(jobs.c.status == Status.PENDING, jobs.c.reservation_bytes.is_(None))
     .where(jobs.c.run_after_s <= bindparam("now_s"), jobs.c.probes < jobs.c.max_attempts)
@@ -29,18 +29,18 @@ _OLDEST = (
     .order_by(jobs.c.position)
     .limit(1)
 )
-_CLAIM = (
+_CLAIM = Statement(
     update(jobs)
     .where(jobs.c.id == bindparam("job_id"))
     .values(fence=jobs.c.fence + 1, probes=jobs.c.probes + 1)
     .returning(*jobs.c)
 )
-_PROBED = update(jobs).where(jobs.c.id == bindparam("job_id")).returning(*jobs.c)
+_PROBED = Statement(update(jobs).where(jobs.c.id == bindparam("job_id")).returning(*jobs.c))
 
 
 def claim_probe(tx: Transaction, owner: str, budget_bytes: int) -> Claim | None:
     """Claim the look at the oldest input that nobody has looked at; None when there is none or no room."""
-    oldest = tx.connection.execute(_OLDEST, {"now_s": tx.now_s}).scalar_one_or_none()
+    oldest = _OLDEST.row(tx.connection, now_s=tx.now_s)
     if oldest is None:
         return None
     now = load(tx.connection, tx.now_s, tx.config)
@@ -48,7 +48,7 @@ def claim_probe(tx: Transaction, owner: str, budget_bytes: int) -> Claim | None:
     if now.probing >= tx.config.max_probing or not fits:
         return None
     held = {"owner": owner, "lease_expires_s": tx.now_s + tx.config.lease_s}
-    row = tx.connection.execute(_CLAIM, {"job_id": oldest, **held}).one()
+    [row] = _CLAIM.rows(tx.connection, job_id=oldest.id, **held)
     return Claim(JobRecord.of(row), row.fence, owner)
 
 
@@ -65,7 +65,8 @@ def probed(tx: Transaction, claim: Claim, media: Mapping[str, Any], reservation_
         "run_after_s": tx.now_s,
         **UNHELD,
     }
-    return JobRecord.of(tx.connection.execute(_PROBED, {"job_id": row.id, **values}).one())
+    [changed] = _PROBED.rows(tx.connection, job_id=row.id, **values)
+    return JobRecord.of(changed)
 
 
 def answer(

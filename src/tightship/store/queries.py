@@ -10,16 +10,18 @@ from tightship.core.receipt import Receipt
 from tightship.errors import JobNotFound
 from tightship.store.record import AttemptRecord, EventRecord, JobRecord
 from tightship.store.schema import attempts, events, jobs
+from tightship.store.statement import Statement
 from tightship.store.states import Status
 
-# Statements that every job needs are built once: building takes longer than running them.
-_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
-_WANTED = select(jobs.c.id).where(
-    or_(jobs.c.status == Status.RUNNING, jobs.c.status == Status.PENDING),
-    jobs.c.owner == bindparam("holder"),
-    jobs.c.cancel_requested.is_(False),
+_JOB = Statement(select(jobs).where(jobs.c.id == bindparam("job_id")))
+_WANTED = Statement(
+    select(jobs.c.id).where(
+        or_(jobs.c.status == Status.RUNNING, jobs.c.status == Status.PENDING),
+        jobs.c.owner == bindparam("holder"),
+        jobs.c.cancel_requested.is_(False),
+    )
 )
-_REFERRING = (
+_REFERRING = Statement(
     select(jobs.c.id)
     .where(jobs.c.source_digest == bindparam("digest"))
     .union_all(select(jobs.c.id).where(jobs.c.result_digest == bindparam("digest")))
@@ -33,7 +35,7 @@ def get(connection: Connection, job_id: str) -> JobRecord:
     Raises:
         JobNotFound: There is no such job.
     """
-    row = connection.execute(_JOB, {"job_id": job_id}).one_or_none()
+    row = _JOB.row(connection, job_id=job_id)
     if row is None:
         raise JobNotFound("there is no job of that id")
     return JobRecord.of(row)
@@ -55,7 +57,7 @@ def newest(connection: Connection, status: Status | None, limit: int, after: str
 
 def wanted(connection: Connection, owner: str) -> set[str]:
     """Return the jobs that an owner works on, and that nobody has asked to stop."""
-    return set(connection.execute(_WANTED, {"holder": owner}).scalars())
+    return {row.id for row in _WANTED.rows(connection, holder=owner)}
 
 
 def counts(connection: Connection) -> dict[Status, int]:
@@ -86,7 +88,7 @@ def receipts(connection: Connection, operation: str, limit: int) -> list[Receipt
 
 def refers_to(connection: Connection, digest: str) -> bool:
     """Whether a job has the file as its input or its result."""
-    return connection.execute(_REFERRING, {"digest": digest}).first() is not None
+    return _REFERRING.row(connection, digest=digest) is not None
 
 
 def referred_to(connection: Connection) -> set[str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row
-
 from tightship.core.receipt import Receipt
 from tightship.errors import TightshipError, from_dict
+from tightship.store.statement import Row
 from tightship.store.states import Status
 
 
@@ -57,12 +56,13 @@ class JobRecord:
     finished_s: float | None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> JobRecord:
+    def of(cls, row: Row) -> JobRecord:
         """Return the record of a row of `jobs`."""
         return cls(
             **{name: getattr(row, name) for name in _AS_THEY_ARE},
             **{name: _decoded(getattr(row, name)) for name in ("options", "media", "progress", "result")},
             status=Status(row.status),
+            cancel_requested=bool(row.cancel_requested),
             warnings=tuple(_decoded(row.warnings) or ()),
             receipt=None if row.receipt is None else Receipt.from_dict(json.loads(row.receipt)),
             error=None if row.error is None else from_dict(json.loads(row.error)),
@@ -71,7 +71,7 @@ class JobRecord:
 
 _AS_THEY_ARE = (
     "id", "operation", "attempts", "max_attempts", "fence", "owner", "lease_expires_s", "run_after_s",
-    "cancel_requested", "reservation_bytes", "source_digest", "source_bytes", "source_name", "result_digest",
+    "reservation_bytes", "source_digest", "source_bytes", "source_name", "result_digest",
     "result_bytes", "created_s", "started_s", "finished_s",
 )  # fmt: skip
 
@@ -85,12 +85,14 @@ class Claim:
         fence: What every write must show.
         owner: Who claimed it.
         more: Whether another job waited behind it.
+        beside_bytes: Memory of all else that was worked on then, by which it was admitted.
     """
 
     job: JobRecord
     fence: int
     owner: str
     more: bool = False
+    beside_bytes: int = 0
 
 
 class Renewal(StrEnum):
@@ -119,7 +121,7 @@ class AttemptRecord:
     receipt: Receipt | None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> AttemptRecord:
+    def of(cls, row: Row) -> AttemptRecord:
         """Return the record of a row of `attempts`."""
         names = ("job_id", "number", "fence", "owner", "started_s", "finished_s", "outcome", "cause")
         receipt = None if row.receipt is None else Receipt.from_dict(json.loads(row.receipt))
@@ -136,7 +138,7 @@ class EventRecord:
     data: Mapping[str, Any]
 
     @classmethod
-    def of(cls, row: Row[Any]) -> EventRecord:
+    def of(cls, row: Row) -> EventRecord:
         """Return the record of a row of `events`."""
         return cls(row.id, row.job_id, row.kind, json.loads(row.data))
 

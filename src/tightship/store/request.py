@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tightship.errors import InvalidOptions
-from tightship.store.document import TEXT_CHARS, encode_options
+from tightship.store.document import TEXT_CHARS
 
 
 @dataclass(frozen=True)
@@ -18,9 +17,10 @@ class Request:
     Args:
         operation: What is to be done.
         options: With which options; checked by the caller.
-        content_bytes: Length of the input to come; None when it was not announced, 0 when there is none.
+        content_bytes: Room on the disk for the input to come; None when its length was not announced, 0 when there is
+            none.
         source_name: What the sender calls it.
-        idempotency_key: The same key with the same request is the same job.
+        idempotency_key: The same key with the same operation, options and input is the same job.
         max_attempts: Instead of the store's own setting.
         attended: It is of use only to one who waits for it: the job is removed when `Store.attend` is not called for
             the length of a lease.
@@ -41,8 +41,3 @@ class Request:
             raise InvalidOptions(f"an input cannot have {self.content_bytes} bytes")
         if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= TEXT_CHARS:
             raise InvalidOptions(f"an idempotency key has from 1 to {TEXT_CHARS} characters")
-
-    def digest(self) -> str:
-        """Return what two requests share when they ask for the same, as far as that shows before the input is read."""
-        what = f"{self.operation}\n{encode_options(self.options)}\n{self.content_bytes}"
-        return hashlib.sha256(what.encode()).hexdigest()

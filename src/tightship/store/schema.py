@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, text
 
 #: The newest migration.
-HEAD = "0003"
+HEAD = "0005"
 
 metadata = MetaData()
 
@@ -47,6 +47,7 @@ jobs = Table(
     Column("receipt", Text),
     Column("error", Text),
     Column("idempotency_key", Text, unique=True),
+    # What two requests share that ask for the same of the same input.
     Column("request_hash", Text, nullable=False),
     Column("created_s", Double, nullable=False),
     Column("started_s", Double),
@@ -56,11 +57,12 @@ jobs = Table(
     Column("attended_until_s", Double),
     Index("jobs_in_line", "status", "position"),
     Index("jobs_by_position", "position"),
-    Index("jobs_by_end", "finished_s"),
-    Index("jobs_to_empty", "emptied", "finished_s"),
-    Index("jobs_by_source", "source_digest"),
-    Index("jobs_by_result", "result_digest"),
-    Index("jobs_by_attendance", "attended_until_s"),
+    # Of a new job none of these is known: what is not in an index is not written either.
+    Index("jobs_by_end", "finished_s", sqlite_where=text("finished_s IS NOT NULL")),
+    Index("jobs_to_empty", "finished_s", sqlite_where=text("emptied IS 0 AND finished_s IS NOT NULL")),
+    Index("jobs_by_source", "source_digest", sqlite_where=text("source_digest IS NOT NULL")),
+    Index("jobs_by_result", "result_digest", sqlite_where=text("result_digest IS NOT NULL")),
+    Index("jobs_by_attendance", "attended_until_s", sqlite_where=text("attended_until_s IS NOT NULL")),
 )
 
 seats = Table(
@@ -73,7 +75,6 @@ seats = Table(
     Column("source_name", Text),
     Column("content_bytes", BigInteger, nullable=False),
     Column("idempotency_key", Text, unique=True),
-    Column("request_hash", Text, nullable=False),
     Column("attended", Boolean),
     Column("lease_expires_s", Double, nullable=False),
 )
@@ -91,7 +92,7 @@ attempts = Table(
     Column("outcome", Text),
     Column("cause", Text),
     Column("receipt", Text),
-    Index("attempts_by_operation", "operation", "outcome", "finished_s"),
+    Index("attempts_by_operation", "operation", "outcome", "finished_s", sqlite_where=text("outcome IS NOT NULL")),
 )
 
 events = Table(

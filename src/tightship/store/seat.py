@@ -32,7 +32,7 @@ class Seat:
 
         Args:
             blob: The input; the block of its upload must not have ended yet.
-            request: What is asked for, where that was not known when the seat was taken.
+            request: What is asked for, where that was not known when the seat was taken; the key is the seat's.
 
         Raises:
             SeatLost: It expired.

@@ -1,19 +1,20 @@
 """Files below one folder, together within a bound of bytes: the least recently used make room for new ones.
 
 Any number of processes may share a folder without a lock, as nothing can be taken from them that they could not do
-again: a file arrives by being renamed, is used by being opened, and counts as used when its time of change is set anew.
+again: a file arrives by being renamed, is used by being opened, and its time of reading tells when it was used last.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import secrets
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -29,12 +30,29 @@ _ABANDONED_S = 600.0
 _FILE = re.compile(r"[0-9a-f]{64}(?P<part>\.[0-9a-f]{16}\.part)?")
 
 
+class Found(NamedTuple):
+    """A file's content, and the time of day when it was put there."""
+
+    data: bytes
+    made_s: float
+
+
 class _Held(NamedTuple):
     """A file on the shelf, half-written ones included; they are told apart by when they were used."""
 
     used_ns: int
+    made_ns: int
     size_bytes: int
     path: str
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.path.endswith(".part")
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it is half written, and nobody writes any more."""
+        return not self.is_whole and self.made_ns < time.time_ns() - int(_ABANDONED_S * 1e9)
 
 
 class Shelf:
@@ -54,8 +72,8 @@ class Shelf:
         self._lock = threading.Lock()
         self._spare_bytes = self._spare_files = 0
 
-    def read(self, key: str, most_bytes: int) -> bytes | None:
-        """Return a file's content and count it as used now; None where there is none.
+    def read(self, key: str, most_bytes: int) -> Found | None:
+        """Return a file and count it as used now; None where there is none.
 
         What is no plain file, or longer than `most_bytes`, is empty.
 
@@ -68,11 +86,11 @@ class Shelf:
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-                return b""
+                return Found(b"", found.st_mtime)
             with suppress(OSError):  # where it may not be said that it was used, it only goes sooner
-                os.utime(fd)
+                os.utime(fd, ns=(time.time_ns(), found.st_mtime_ns))
             with os.fdopen(fd, "rb", closefd=False) as file:
-                return file.read(most_bytes)
+                return Found(file.read(most_bytes), found.st_mtime)
         finally:
             os.close(fd)
 
@@ -83,7 +101,8 @@ class Shelf:
     def use(self, key: str) -> None:
         """Count a file as used now, where there is one."""
         with suppress(OSError):
-            os.utime(self._path(key), follow_symlinks=False)
+            made_ns = os.lstat(self._path(key)).st_mtime_ns
+            os.utime(self._path(key), ns=(time.time_ns(), made_ns), follow_symlinks=False)
 
     def write(self, key: str, data: bytes) -> int:
         """Put a file there, whole or not at all, and return how many others had to go.
@@ -122,11 +141,20 @@ class Shelf:
         Raises:
             OSError: One cannot be removed.
         """
-        held = list(self._all())
-        for each in held:
-            with suppress(FileNotFoundError):  # another process was faster
-                os.unlink(each.path)  # noqa: PTH108 - thousands of names, which need not become paths
-        return len(held)
+        return _removed(list(self._all()))
+
+    def expire(self, before_s: float, after_s: float = math.inf) -> int:
+        """Remove the files that were put there before a time of day, or after another; return how many there were.
+
+        Raises:
+            OSError: One cannot be removed.
+        """
+        before_ns, after_ns = before_s * 1e9, after_s * 1e9
+        return _removed(
+            each
+            for each in self._all()
+            if (each.is_whole and not before_ns <= each.made_ns <= after_ns) or each.is_orphan
+        )
 
     def size(self) -> tuple[int, int]:
         """Return how many files there are, and the bytes of disk that they take."""
@@ -164,15 +192,11 @@ class Shelf:
         spare_files = most_files // _SPARE_PART
         if total_bytes > most_bytes or count > most_files:
             most_bytes, most_files = most_bytes - spare_bytes, most_files - spare_files
-        abandoned_ns = time.time_ns() - int(_ABANDONED_S * 1e9)
         gone = 0
         for each in held:
-            orphan = each.path.endswith(".part") and each.used_ns < abandoned_ns
-            if total_bytes <= most_bytes and count <= most_files and not orphan:
+            if total_bytes <= most_bytes and count <= most_files and not each.is_orphan:
                 continue
-            with suppress(FileNotFoundError):  # another process was faster
-                os.unlink(each.path)  # noqa: PTH108 - as above
-                gone += 1
+            gone += _removed([each])
             total_bytes, count = total_bytes - each.size_bytes, count - 1
         with self._lock:
             self._spare_bytes = max(0, min(spare_bytes, self.limit_bytes - total_bytes))
@@ -186,10 +210,21 @@ class Shelf:
                     with suppress(FileNotFoundError):
                         found = entry.stat(follow_symlinks=False)
                         if not stat.S_ISDIR(found.st_mode):
-                            yield _Held(found.st_mtime_ns, _on_disk(found.st_size), entry.path)
+                            size_bytes = _on_disk(found.st_size)
+                            yield _Held(found.st_atime_ns, found.st_mtime_ns, size_bytes, entry.path)
 
     def __repr__(self) -> str:
         return f"Shelf({str(self.folder)!r}, limit_bytes={self.limit_bytes})"
+
+
+def _removed(files: Iterable[_Held]) -> int:
+    """Remove files and return how many were there still."""
+    gone = 0
+    for each in files:
+        with suppress(FileNotFoundError):  # another process was faster
+            os.unlink(each.path)  # noqa: PTH108 - thousands of names, which need not become paths
+            gone += 1
+    return gone
 
 
 def _on_disk(size_bytes: int) -> int:

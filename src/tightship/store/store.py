@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tightship.core.receipt import Receipt
-from tightship.errors import TightshipError
+from tightship.errors import SeatLost, TightshipError
 from tightship.store import claims, control, dialect, ending, intake, probing, queries, sweep
 from tightship.store.blobs import BlobStore
 from tightship.store.claims import Load
@@ -78,17 +78,31 @@ class Store:
         """Keep a place in the line, and room on the disk, before a byte of the input is written.
 
         Returns:
-            The seat; or the job that the request's idempotency key already names.
+            The seat; or the job that the request's idempotency key already names. Whether that is the same request
+            shows when its input has been read: `named` tells.
 
         Raises:
             QueueFull: As many wait as may wait.
             DiskFull: The input would not fit.
-            IdempotencyConflict: The key was used for another request.
+            IdempotencyConflict: The first request with the key is still being received.
         """
         free_bytes = self.blobs.free_bytes()
         with self._write() as tx:
             known = intake.job_of_key(tx, request)
             return known or Seat(self, intake.take_seat(tx, request, free_bytes))
+
+    def named(self, request: Request, blob: Blob | None) -> JobRecord:
+        """Return the job that the request's idempotency key names, for an input that was read to be compared.
+
+        Raises:
+            IdempotencyConflict: The key was used for another request: operation, options or input.
+            SeatLost: The job is gone since it was found.
+        """
+        with self._write() as tx:
+            job = intake.same_job(tx, request, blob)
+        if job is not None:
+            return job
+        raise SeatLost("the job of this idempotency key was removed meanwhile; send it again")
 
     def renew_seat(self, seat_id: str) -> bool:
         """Keep a seat for another lease; False when it is gone."""
@@ -113,7 +127,7 @@ class Store:
             IdempotencyConflict: The key was used for another request.
         """
         with self._write(promise=True) as tx:
-            return intake.job_of_key(tx, request) or intake.enter(tx, request, blob, reservation_bytes)
+            return intake.same_job(tx, request, blob) or intake.enter(tx, request, blob, reservation_bytes)
 
     # --- working ---------------------------------------------------------------------------------
 

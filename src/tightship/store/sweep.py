@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import delete, select, update
 
 from tightship.core.receipt import Receipt
 from tightship.errors import WorkerDied
 from tightship.store.control import delete as delete_job
 from tightship.store.ending import cancelled, close_attempt
 from tightship.store.schema import events, jobs, seats
+from tightship.store.statement import Row
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 from tightship.store.transition import end, remove, wait_again
@@ -58,7 +58,7 @@ def expire_leases(tx: Transaction) -> list[Status]:
     return [_take(tx, row) for row in tx.connection.execute(lost).all()]
 
 
-def _take(tx: Transaction, row: Row[Any]) -> Status:
+def _take(tx: Transaction, row: Row) -> Status:
     error = WorkerDied("the process that worked on the job has ended", attempts=row.attempts)
     if row.status == Status.PENDING:
         if row.probes >= row.max_attempts:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, update
+from sqlalchemy import bindparam, delete, update
 
 from tightship.errors import TightshipError
 from tightship.store import events
 from tightship.store.document import encode_error
 from tightship.store.record import JobRecord
 from tightship.store.schema import jobs
+from tightship.store.statement import Row, Statement
 from tightship.store.states import Status
 from tightship.store.transaction import Transaction
 
-_CHANGE = update(jobs).where(jobs.c.id == bindparam("job_id")).returning(*jobs.c)
+_CHANGE = Statement(update(jobs).where(jobs.c.id == bindparam("job_id")).returning(*jobs.c))
 #: A job that nobody works on.
 UNHELD: dict[str, Any] = {"owner": None, "lease_expires_s": None}
 
 
-def wait_again(tx: Transaction, row: Row[Any], delay_s: float, **values: Any) -> JobRecord:
+def wait_again(tx: Transaction, row: Row, delay_s: float, **values: Any) -> JobRecord:
     """Put a job back in line, where it stood, not to be claimed before `delay_s` have passed.
 
     Nobody owns it then, so that whoever held it cannot write any more.
@@ -31,9 +32,7 @@ def wait_again(tx: Transaction, row: Row[Any], delay_s: float, **values: Any) ->
     return record
 
 
-def end(
-    tx: Transaction, row: Row[Any], status: Status, error: TightshipError | None = None, **values: Any
-) -> JobRecord:
+def end(tx: Transaction, row: Row, status: Status, error: TightshipError | None = None, **values: Any) -> JobRecord:
     """Give a job its final status; its input goes when it has succeeded, its row when that was asked for."""
     if status is Status.SUCCEEDED:
         tx.drop(row.source_digest)
@@ -54,5 +53,6 @@ def remove(tx: Transaction, job_id: str) -> None:
     tx.drop(row.source_digest, row.result_digest)
 
 
-def _change(tx: Transaction, row: Row[Any], values: dict[str, Any]) -> JobRecord:
-    return JobRecord.of(tx.connection.execute(_CHANGE, {"job_id": row.id, **values}).one())
+def _change(tx: Transaction, row: Row, values: dict[str, Any]) -> JobRecord:
+    [changed] = _CHANGE.rows(tx.connection, job_id=row.id, **values)
+    return JobRecord.of(changed)

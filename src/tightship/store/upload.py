@@ -30,6 +30,32 @@ class Blob:
     size_bytes: int
 
 
+class Tally:
+    """What has come of an input, counted and digested: all that is needed of one that is not kept."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._sha256 = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take in what comes next.
+
+        Raises:
+            MediaTooLarge: The limit is passed.
+        """
+        if self.size_bytes + len(chunk) > self._limit_bytes:
+            raise MediaTooLarge(
+                f"the upload has more than {format_bytes(self._limit_bytes)}", limit_bytes=self._limit_bytes
+            )
+        self._sha256.update(chunk)
+        self.size_bytes += len(chunk)
+
+    def commit(self) -> Blob:
+        """Return what has come."""
+        return Blob(self._sha256.hexdigest(), self.size_bytes)
+
+
 class Upload:
     """A file being written. Leaving the block lets go of it: it stays if it was committed and a row refers to it."""
 
@@ -37,10 +63,8 @@ class Upload:
         self._place = place
         self._path = path
         self._fd: int | None = fd
-        self._limit_bytes = limit_bytes
-        self._sha256 = hashlib.sha256()
+        self._tally = Tally(limit_bytes)
         self._blob: Blob | None = None
-        self.size_bytes = 0
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append to the file.
@@ -49,33 +73,26 @@ class Upload:
             MediaTooLarge: The limit is passed; nothing is left of the file.
             DiskFull: The disk is full; nothing is left of the file.
         """
-        if self.size_bytes + len(chunk) > self._limit_bytes:
-            self.abort()
-            raise MediaTooLarge(
-                f"the upload has more than {format_bytes(self._limit_bytes)}", limit_bytes=self._limit_bytes
-            )
         rest = memoryview(chunk)
         with self._aborting():
+            self._tally.write(chunk)
             while rest:
                 rest = rest[os.write(self._descriptor(), rest) :]
-        self._sha256.update(chunk)
-        self.size_bytes += len(chunk)
 
     def digest_what_is_there(self) -> None:
         """Digest a file that was written by somebody else."""
         with self._aborting():
             while chunk := os.read(self._descriptor(), CHUNK_BYTES):
-                self._sha256.update(chunk)
-                self.size_bytes += len(chunk)
+                self._tally.write(chunk)
 
     def commit(self) -> Blob:
         """Sync the file and give it its name; from then on it is held until the block ends."""
         if self._blob is None:
-            digest = self._sha256.hexdigest()
+            blob = self._tally.commit()
             with self._aborting():
                 os.fsync(self._descriptor())
-                self._fd = self._place(self._path, self._descriptor(), digest)
-            self._blob = Blob(digest, self.size_bytes)
+                self._fd = self._place(self._path, self._descriptor(), blob.digest)
+            self._blob = blob
         return self._blob
 
     def abort(self) -> None:
@@ -108,7 +125,7 @@ class Upload:
 
     def __repr__(self) -> str:
         state = "ended" if self._fd is None else "open" if self._blob is None else "committed"
-        return f"Upload({state}, {self.size_bytes} bytes)"
+        return f"Upload({state}, {self._tally.size_bytes} bytes)"
 
 
 @contextmanager

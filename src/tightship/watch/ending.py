@@ -57,15 +57,21 @@ class Ending:
 
 @dataclass
 class Tally:
-    """How many files ended how; `given_up` are those that had failed before and have not changed since."""
+    """How many files ended how.
+
+    Args:
+        given_up: Those that had failed before and have not changed since.
+        unseen: Folders that could not be looked into.
+    """
 
     told: Counter[Told] = field(default_factory=Counter)
     given_up: int = 0
+    unseen: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether no file has failed."""
-        return not (self.told[Told.FAILED] or self.given_up)
+        """Whether every file was seen, and none has failed."""
+        return not (self.told[Told.FAILED] or self.given_up or self.unseen)
 
 
 #: Told of each file that has ended, and of what else people should know.

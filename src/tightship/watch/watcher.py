@@ -196,7 +196,8 @@ class Watcher:
     def _scanned(self) -> list[Sighting] | None:
         """Return the next files of a look through everything, when it is time for one."""
         if not self._walks and self._clock.monotonic_s() >= self._scan_at_s:
-            self._work.missed, self._journal.tally.given_up = False, 0
+            self._work.missed = False
+            self._journal.tally.given_up = self._journal.tally.unseen = 0
             self._scan_s, self._scan_at_s = 0.0, math.inf
             self._walks.extend(self._field.walk(root, self._fault) for root in self._field.roots)
         batch: list[Sighting] = []
@@ -259,6 +260,9 @@ class Watcher:
         )
 
     def _fault(self, folder: Path, fault: OSError) -> None:
+        if isinstance(fault, FileNotFoundError) and folder not in self._field.roots:
+            return  # it went while its turn came
+        self._journal.tally.unseen += 1
         self._warn_once(f"{str(folder)!r} cannot be looked into: {fault.strerror}")
 
     def _warn_once(self, text: str) -> None:

@@ -19,6 +19,7 @@ from tightship.errors import (
     StoreBusy,
     TightshipError,
 )
+from tightship.pool.content import Content
 from tightship.service import Service
 from tightship.store.fingerprint import Fingerprint, Outcome
 from tightship.store.record import JobRecord
@@ -175,6 +176,8 @@ class Work:
             case Step.COPY if self._copied(file, digest, alike):
                 self._journal.done(file, None)
             case _:
+                if self._submission.anew_before_s:
+                    self._service.runner.forget(self._recipe.operation, self._recipe.options, Content(digest))
                 job = self._submission.submit(file, digest)
                 self.engaged[digest] = Engaged(job.id, digest, [file])
                 self._service.dispatcher.ring()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tightship.cli.transcription import _Piece, _pieces
-from tightship.errors import InvalidOptions
+from tightship.cli.transcription import _complain_of, _Piece, _pieces
+from tightship.errors import Cancelled, InvalidOptions, TightshipError, UnsupportedMedia
 
 
 def pieces(*files: Path, folder: Path | None = None, form: str = "srt", force: bool = False) -> list[_Piece]:
@@ -69,3 +69,25 @@ def test_a_file_is_not_replaced_by_its_transcript(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidOptions, match="replaced by its transcript"):
         pieces(source, folder=tmp_path, force=True)
+
+
+def test_a_short_name_is_not_mistaken_for_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """A message that has the same letters somewhere has not named the file."""
+    _complain_of(_Piece(Path("a"), None), UnsupportedMedia("it is plain text"))
+
+    assert capsys.readouterr().err == "tightship transcribe: a: it is plain text\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (InvalidOptions("There is no sound track 5."), "talks/a.mp3: There is no sound track 5."),
+        (UnsupportedMedia("'talks/a.mp3' is a folder"), "'talks/a.mp3' is a folder"),
+        (Cancelled("the job was cancelled"), "the job was cancelled"),
+    ],
+)
+def test_an_error_names_its_file_once(error: TightshipError, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of many files it has to be clear which one; who stopped all of them wants none named."""
+    _complain_of(_Piece(Path("talks/a.mp3"), None), error)
+
+    assert capsys.readouterr().err == f"tightship transcribe: {told}\n"

@@ -43,18 +43,6 @@ def test_where_the_pieces_are_cut_changes_nothing(cuts: list[int]) -> None:
     assert parser.ended
 
 
-@given(st.integers(1, len(FORM) - 1))
-def test_data_tells_where_it_stands(cut: int) -> None:
-    """What a file begins at, and what the form's end takes, leave the file's own length."""
-    form = FORM.replace(CONTENT, b"content")
-    parser = FormParser(KIND)
-    events = [*parser.feed(form[:cut]), *parser.feed(form[cut:])]
-    began = next(at for at, event in enumerate(events) if isinstance(event, PartBegan) and event.name == "file")
-    first = events[began + 1]
-    assert isinstance(first, PartData)
-    assert len(form) - first.at_bytes - parser.tail_bytes == len(b"content")
-
-
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "multipart/form-data", "multipart/mixed; boundary=x"])
 def test_another_content_type_is_no_form(kind: str | None) -> None:
     """Only a form with a boundary can be read."""

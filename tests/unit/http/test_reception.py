@@ -154,36 +154,60 @@ def test_more_than_the_limit_is_not_kept(store: Store) -> None:
         Announcement(KIND, 10**9, None, 10_000)
 
 
-def test_a_known_key_needs_no_second_upload(store: Store) -> None:
-    """The job is known as soon as the seat would be taken; another request with the key is a conflict."""
-    form = OPERATION + FILE + MEDIA + b"\r\n" + END
-    first = reception(store, "key")
-    first.feed(form)
-    job = first.finish()
-    first.close()
-    again = reception(store, "key")
-    again.feed(OPERATION + FILE + MEDIA)
-    assert isinstance(again.known, JobRecord)
-    assert again.finish().id == job.id
-    other = reception(store, "key")
-    with pytest.raises(IdempotencyConflict):
-        other.feed(GIF + FILE + MEDIA)
+FORMS = {
+    "fields first": GIF + OPTIONS + FILE + MEDIA + b"\r\n" + END,
+    "file first": FILE + MEDIA + b"\r\n" + GIF + OPTIONS + END,
+    "file between": GIF + FILE + MEDIA + b"\r\n" + OPTIONS + END,
+}
 
 
-def test_another_boundary_is_the_same_request(store: Store) -> None:
-    """Who sends anew makes up a new boundary; an input of another length is another request."""
-    jobs = []
-    for boundary in (b"x", b"another-boundary"):
-        form = (OPERATION + FILE + MEDIA + b"\r\n" + END).replace(b"--x", b"--" + boundary)
-        kind = f"multipart/form-data; boundary={boundary.decode()}"
-        receiving = Reception(store, Announcement(kind, len(form), "key", 10_000))
-        receiving.feed(form)
-        jobs.append(receiving.finish().id)
+def received(store: Store, form: bytes, content_bytes: int | None, boundary: bytes = b"x") -> JobRecord:
+    """Receive a whole form with the key "key"."""
+    kind = f"multipart/form-data; boundary={boundary.decode()}"
+    receiving = Reception(store, Announcement(kind, content_bytes, "key", 10_000))
+    try:
+        receiving.begin()
+        receiving.feed(form.replace(b"--x", b"--" + boundary))
+        return receiving.finish()
+    finally:
         receiving.close()
-    assert jobs[0] == jobs[1]
-    longer = OPERATION + FILE + MEDIA + b"more\r\n" + END
+
+
+@pytest.mark.parametrize("first", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("again", FORMS.values(), ids=FORMS.keys())
+def test_a_known_key_needs_no_room(store: Store, first: bytes, again: bytes) -> None:
+    """The same request is the same job however its form was put together; of the second nothing is kept."""
+    job = received(store, first, len(first))
+    kept = files(store)
+
+    assert received(store, again, None, b"another-boundary").id == job.id
+    with pytest.raises(QueueFull):
+        store.reserve_seat(Request("info", {}))
+    assert files(store) == kept
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        form.replace(*change)
+        for form in FORMS.values()
+        for change in [(b"5}", b"6}"), (MEDIA, MEDIA[:-1] + b"!"), (MEDIA, MEDIA + b"more")]
+    ],
+)
+def test_a_known_key_with_another_request_is_a_conflict(store: Store, other: bytes) -> None:
+    """Also where only the last of the content differs, or what stands behind it."""
+    received(store, FORMS["file between"], 5000)
+
     with pytest.raises(IdempotencyConflict):
-        Reception(store, Announcement(KIND, len(longer), "key", 10_000)).feed(longer)
+        received(store, other, 5000)
+
+
+def test_a_known_key_takes_no_more_than_the_limit(store: Store) -> None:
+    """What is only read to be compared is counted, too."""
+    received(store, FORMS["fields first"], 5000)
+
+    with pytest.raises(MediaTooLarge):
+        received(store, FORMS["fields first"].replace(MEDIA, MEDIA * 10), None)
 
 
 def test_a_lost_seat_ends_the_upload(store: Store) -> None:

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import logging
 import os
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +18,7 @@ from tightship.errors import InvalidOptions
 from tightship.store.cache import ResultCache
 from tightship.store.config import NO_CACHE, CacheConfig
 from tightship.store.entry import Entry, encode
+from tightship.testing import FakeClock
 
 CONFIG = CacheConfig(memory_bytes=2**20, disk_bytes=2**20, entry_bytes=2**18, reserve_bytes=0)
 ON_DISK = replace(CONFIG, memory_bytes=0)
@@ -133,7 +136,7 @@ def test_what_is_used_in_memory_stays_on_disk(tmp_path: Path) -> None:
     cache.get(key(1))
 
     assert cache.report().disk_entries == 2
-    assert (cache.folder / key(1)).stat().st_mtime > (cache.folder / key(2)).stat().st_mtime
+    assert (cache.folder / key(1)).stat().st_atime > (cache.folder / key(2)).stat().st_atime
 
 
 @pytest.mark.parametrize("pattern", [0x01, 0x80, 0xFF])
@@ -171,11 +174,11 @@ def test_memory_is_checked_too(tmp_path: Path) -> None:
     cache = opened(tmp_path)
     cache.put(key(), ENTRY)
     held = cache._memory[key()]
-    cache._memory[key()] = held[:-1] + bytes([held[-1] ^ 1])
+    cache._memory[key()] = held._replace(data=held.data[:-1] + bytes([held.data[-1] ^ 1]))
 
     assert cache.get(key()) == ENTRY
     assert counts(cache) == {"corrupt": 1, "disk_hits": 1}
-    assert cache._memory[key()] == held
+    assert cache._memory[key()].data == held.data
 
 
 def test_a_damaged_entry_that_cannot_be_removed_is_a_miss_each_time(
@@ -280,6 +283,107 @@ def test_clearing_reaches_the_memory_of_others(tmp_path: Path) -> None:
     assert server.put(key(), ENTRY)
     assert server.get(key()) == ENTRY
     assert opened(tmp_path / "nothing").clear() == 0
+
+
+def test_one_entry_is_forgotten_everywhere(tmp_path: Path) -> None:
+    """In memory, on disk, and in the memory of others; what else they know they read again."""
+    server, command = opened(tmp_path), opened(tmp_path)
+    for number in (1, 2):
+        server.put(key(number), ENTRY)
+
+    command.forget(key(1))
+    command.forget(key(3))
+
+    assert [server.get(key(1)), server.get(key(2))] == [None, ENTRY]
+    assert counts(server) == {"disk_hits": 1, "misses": 1}
+    alone = opened(tmp_path / "nothing", IN_MEMORY)
+    alone.put(key(1), ENTRY)
+    alone.forget(key(1))
+    assert alone.get(key(1)) is None
+
+
+def test_what_cannot_be_forgotten_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the log; it harms no job."""
+    cache = opened(tmp_path)
+    cache.put(key(), ENTRY)
+    monkeypatch.setattr(cache._shelf, "remove", _refuse)
+
+    cache.forget(key())
+
+    assert "a result cannot be forgotten: Read-only file system" in caplog.text
+    assert counts(cache) == {"failed_writes": 1}
+
+
+@pytest.mark.parametrize("config", [CONFIG, ON_DISK, IN_MEMORY])
+def test_what_has_been_kept_for_its_time_is_gone(tmp_path: Path, config: CacheConfig) -> None:
+    """However often it was asked for; what is younger stays."""
+    clock = FakeClock(wall_s=time.time())
+    cache = ResultCache(tmp_path / "results", replace(config, ttl_s=600), clock)
+    cache.put(key(1), ENTRY)
+    for _ in range(9):
+        clock.advance(60)
+        assert cache.get(key(1)) == ENTRY
+    clock.advance(61)
+
+    assert cache.get(key(1)) is None
+    assert (cache.report().memory_entries, cache.report().disk_entries) == (0, 0)
+
+
+def test_what_nobody_asks_for_goes_too(tmp_path: Path) -> None:
+    """From memory and disk, also what another process has left; a look that comes too soon does nothing."""
+    clock = FakeClock(wall_s=time.time())
+    config = replace(CONFIG, ttl_s=600)
+    ResultCache(tmp_path / "results", CONFIG).put(key(1), ENTRY)
+    cache = ResultCache(tmp_path / "results", config, clock)
+    cache.put(key(2), ENTRY)
+    cache.expire()
+    assert cache.report().disk_entries == 2
+    clock.advance(601)
+
+    cache.expire()
+
+    assert list(cache.folder.iterdir()) == []
+    assert cache.report().memory_entries == 0
+    cache._shelf.expire = _refuse  # type: ignore[method-assign]
+    cache.expire()
+    assert counts(cache) == {}
+    clock.advance(600)
+    cache.expire()
+    assert counts(cache) == {"failed_writes": 1}
+
+
+@pytest.mark.parametrize("look", [ResultCache.expire, lambda cache: cache.get(key())])
+def test_what_a_wrong_clock_has_put_there_goes(tmp_path: Path, look: Callable[[ResultCache], object]) -> None:
+    """A clock that was a year ahead makes nothing stay for a year."""
+    config = replace(ON_DISK, ttl_s=600)
+    cache = ResultCache(tmp_path / "results", config, FakeClock(wall_s=time.time()))
+    cache.put(key(), ENTRY)
+    ahead_s = time.time() + 365 * 86400
+    os.utime(cache.folder / key(), (ahead_s, ahead_s))
+
+    look(cache)
+
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_without_a_time_nothing_goes(tmp_path: Path) -> None:
+    """That is how it is usually."""
+    clock = FakeClock(wall_s=time.time())
+    cache = ResultCache(tmp_path / "results", CONFIG, clock)
+    cache.put(key(), ENTRY)
+    clock.advance(10**9)
+    cache.expire()
+
+    assert cache.get(key()) == ENTRY
+
+
+@pytest.mark.parametrize("ttl_s", [0, -1.0, 1e300])
+def test_no_time_at_all_is_refused(ttl_s: float) -> None:
+    """Whoever wants nothing remembered says so by its size."""
+    with pytest.raises(InvalidOptions, match="ttl_s"):
+        CacheConfig(ttl_s=ttl_s)
 
 
 @pytest.mark.parametrize("name", ["memory_bytes", "disk_bytes", "entry_bytes", "reserve_bytes"])

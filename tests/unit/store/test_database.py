@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,7 @@ from tightship.store.database import Database
 from tightship.store.schema import events, seats
 
 SEAT = {
-    "id": "s", "operation": "gif", "options": "{}", "max_attempts": 1, "content_bytes": 0, "request_hash": "",
-    "lease_expires_s": 0.0,
+    "id": "s", "operation": "gif", "options": "{}", "max_attempts": 1, "content_bytes": 0, "lease_expires_s": 0.0,
 }  # fmt: skip
 
 
@@ -67,6 +66,20 @@ def test_promise_is_synced(database: Database) -> None:
             levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
     assert levels == [1, 2, 1]
+
+
+def test_writers_share_one_connection_until_a_fault(database: Database) -> None:
+    """Whatever state the fault left it in is nothing to those who write next."""
+    used = []
+    for fault in (None, None, ZeroDivisionError, None):
+        with suppress(ZeroDivisionError), database.write() as (connection, _):
+            used.append(connection)
+            if fault is not None:
+                raise fault
+
+    first, second, third, fourth = used
+    assert first is second is third is not fourth
+    assert third.closed
 
 
 def test_other_process_that_writes_is_waited_for_with_a_limit(database: Database) -> None:

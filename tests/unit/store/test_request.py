@@ -16,20 +16,6 @@ REQUEST = Request("gif", {"width": 320}, 7)
 
 
 @pytest.mark.parametrize(
-    "other",
-    [replace(REQUEST, operation="clip"), replace(REQUEST, options={}), replace(REQUEST, content_bytes=8)],
-)
-def test_other_requests_have_other_digests(other: Request) -> None:
-    """Operation, options and length make the request."""
-    assert other.digest() != REQUEST.digest()
-
-
-def test_name_is_no_part_of_the_request() -> None:
-    """The same sent under another name is the same."""
-    assert replace(REQUEST, source_name="other", max_attempts=1).digest() == REQUEST.digest()
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [("max_attempts", 0), ("max_attempts", 10**6), ("content_bytes", -1), ("idempotency_key", "k" * 1000)],
 )

@@ -40,10 +40,14 @@ def names(shelf: Shelf) -> set[int]:
 def test_a_file_is_read_as_it_was_written(shelf: Shelf) -> None:
     """Also after it was replaced; for its owner alone, and none is half written."""
     assert shelf.read(key(1), MOST) is None
+    before_s = time.time()
     shelf.write(key(1), b"first")
     shelf.write(key(1), b"second")
 
-    assert shelf.read(key(1), MOST) == b"second"
+    found = shelf.read(key(1), MOST)
+    assert found is not None
+    assert found.data == b"second"
+    assert before_s - 1 < found.made_s < time.time() + 1
     assert shelf.size() == (1, BLOCK)
     assert (shelf.folder / key(1)).stat().st_mode & 0o777 == 0o600
     assert shelf.folder.stat().st_mode & 0o777 == 0o700
@@ -119,6 +123,22 @@ def test_what_a_killed_writer_left_goes(shelf: Shelf) -> None:
     assert {path.name for path in shelf.folder.iterdir()} == {key(1), new.name, key(4)}
 
 
+def test_use_makes_no_file_younger(shelf: Shelf) -> None:
+    """Files go by the time that they were put there, however often they were read since."""
+    for number in (1, 2, 3):
+        shelf.write(key(number), b"x")
+        used_at(shelf, number, number)
+    shelf.read(key(1), MOST)
+    shelf.use(key(2))
+
+    found = shelf.read(key(1), MOST)
+    assert found is not None
+    assert found.made_s == 1
+    assert shelf.expire(before_s=2.5) == 2
+    assert names(shelf) == {3}
+    assert Shelf(shelf.folder / "nowhere", 1).expire(before_s=1.0) == 0
+
+
 def test_files_of_others_are_left_alone(shelf: Shelf) -> None:
     """They neither count nor go."""
     shelf.folder.mkdir()
@@ -145,7 +165,9 @@ def test_what_is_no_file_of_ours_is_empty(shelf: Shelf, tmp_path: Path, kind: st
     }
     make[kind]()
 
-    assert shelf.read(key(1), MOST) == b""
+    found = shelf.read(key(1), MOST)
+    assert found is not None
+    assert found.data == b""
 
 
 def test_the_rest_of_the_disk_is_left_to_others(tmp_path: Path) -> None:
@@ -169,5 +191,7 @@ def test_a_write_that_fails_leaves_nothing(shelf: Shelf, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="full"):
         shelf.write(key(1), b"after")
 
-    assert shelf.read(key(1), MOST) == b"before"
+    found = shelf.read(key(1), MOST)
+    assert found is not None
+    assert found.data == b"before"
     assert names(shelf) == {1}

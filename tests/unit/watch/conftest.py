@@ -74,6 +74,7 @@ class Yard:
     folder: Path
     told: list[Ending] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
+    forgotten: list[tuple[str, str]] = field(default_factory=list)
     clock: FakeClock = field(default_factory=lambda: Ticking(wall_s=time.time() + 3600))
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -94,7 +95,8 @@ class Yard:
         self.told.clear()
         settings = {"operation": "info", "once": True, **settings}
         config = SimpleNamespace(home=self.home, runner=RunnerConfig(), drain_s=0.0)
-        service: Any = SimpleNamespace(store=self.store, dispatcher=self.bench, config=config)
+        runner = SimpleNamespace(forget=lambda name, _options, content: self.forgotten.append((name, content.digest)))
+        service: Any = SimpleNamespace(store=self.store, dispatcher=self.bench, config=config, runner=runner)
         chosen = WatchConfig((self.folder,), **settings)
         return watch(chosen, service, stop=self.stop, tell=self.told.append, warn=self.warned.append, clock=self.clock)
 

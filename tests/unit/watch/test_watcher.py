@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,8 @@ def test_force_does_everything_again_once(yard: Yard) -> None:
 
     assert sorted(yard.bench.worked) == [b"broken", b"broken", b"talk", b"talk"]
     assert len(yard.told) == 3
+    # Whoever works on it, another program included, must not be answered with what is remembered.
+    assert sorted(yard.forgotten) == sorted(("info", sha256(text).hexdigest()) for text in (b"broken", b"talk"))
 
 
 def test_other_options_leave_good_results_alone(yard: Yard) -> None:
@@ -305,6 +308,27 @@ def test_full_disk_is_told_and_not_held_against_the_file(yard: Yard, monkeypatch
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_folder_that_cannot_be_looked_into_is_told(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run was not whole, though no file has failed; a folder that has gone meanwhile is nothing to tell of."""
+    scandir = os.scandir
+
+    def shut(folder: Path) -> object:
+        error = {"shut": PermissionError(13, "Permission denied"), "gone": FileNotFoundError(2, "No such file")}
+        return _raise(error[folder.name]) if folder.name in error else scandir(folder)
+
+    yard.write("talk.mp4", "talk")
+    yard.write("gone/talk.mp4", "talk")
+    with monkeypatch.context() as patch:
+        patch.setattr("tightship.watch.scan.os.scandir", shut)
+        assert yard.watch().whole
+        yard.write("shut/talk.mp4", "another")
+        tally = yard.watch()
+
+    assert (tally.whole, tally.unseen, yard.how()) == (False, 1, [])
+    assert yard.warned == [f"'{yard.folder / 'shut'}' cannot be looked into: Permission denied"]
+    assert yard.watch().whole
 
 
 def test_file_that_changes_while_it_is_worked_on_is_done_anew(yard: Yard) -> None:

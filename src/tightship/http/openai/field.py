@@ -12,7 +12,6 @@ from typing import Any, Literal, cast, get_args
 
 from tightship.errors import InvalidOptions
 from tightship.http.field import Fields, Order
-from tightship.inference.language import code_of
 from tightship.operations.transcript import Format
 
 #: Fields that count, without the brackets that mark a list.
@@ -79,7 +78,7 @@ class AudioWording:
         _refuse_the_impossible(told)
         options = {
             "model": told.one("model"),
-            "language": _language(told.one("language")),
+            "language": told.one("language"),
             "prompt": told.one("prompt"),
             "hotwords": told.one("hotwords"),
             "temperature": told.number("temperature"),
@@ -131,15 +130,6 @@ class _Told:
 def _plain(name: str) -> str:
     """Return a field's name without what marks it as a list, or as a part of something: `include[]`, `a[b]`."""
     return name.partition("[")[0]
-
-
-def _language(text: str | None) -> str | None:
-    if text is None:
-        return None
-    code = code_of(text)
-    if code is None:
-        raise _wrong("language", text, "it must be a code such as en, or an English name")
-    return code
 
 
 def _granularity(told: _Told, form: str) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ const TEXTS = {
   exact: { label: "Exact to the frame", hint: "Slower: the pictures are encoded again. Else it starts at a key frame.", basic: true },
   container: { label: "Format", empty: "as the source" },
   model: { label: "Model", hint: "A name such as tiny.en or small; it must be on the server.", empty: "the server's default" },
-  language: { label: "Language", hint: "Two letters, such as en or de.", empty: "detected", basic: true },
+  language: { label: "Language", hint: "A code or an English name: de, german.", empty: "detected", basic: true },
   task: { label: "Write", basic: true, choices: { transcribe: "As spoken", translate: "In English" } },
   format: {
     label: "Format", basic: true,

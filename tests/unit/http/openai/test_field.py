@@ -48,7 +48,7 @@ def test_fields_are_options() -> None:
         chunking_strategy="auto",
     )
     assert options == {
-        "model": "tiny.en", "language": "en", "prompt": "Names: Ada.", "hotwords": "Ada", "temperature": 0.2,
+        "model": "tiny.en", "language": "English", "prompt": "Names: Ada.", "hotwords": "Ada", "temperature": 0.2,
         "format": "srt", "vad_filter": False, "task": "transcribe",
     }  # fmt: skip
 
