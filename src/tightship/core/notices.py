@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+#: Keys that are known to have had news: who asks later than so many others is not told so.
+_REMEMBERED = 256
 
 
 class Expectation(Generic[T]):
@@ -30,17 +34,20 @@ class Expectation(Generic[T]):
 
 
 class Notices(Generic[T]):
-    """Bring news from the threads that make it to those that wait for it."""
+    """Bring news from the threads that make it to those that wait for it; who comes too late looks for himself."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._lately: deque[str] = deque(maxlen=_REMEMBERED)
         self._expected: dict[str, list[Expectation[T]]] = {}
 
     @contextmanager
     def expecting(self, key: str) -> Iterator[Expectation[T]]:
-        """Collect the news of `key` from now until the block ends."""
+        """Collect the news of `key` from now until the block ends, after a None where there was some just before."""
         expectation = Expectation[T]()
         with self._lock:
+            if key in self._lately:
+                expectation.tell(None)
             self._expected.setdefault(key, []).append(expectation)
         try:
             yield expectation
@@ -53,6 +60,7 @@ class Notices(Generic[T]):
     def post(self, key: str, news: T | None) -> None:
         """Tell all who wait for `key`; None has them look for themselves."""
         with self._lock:
+            self._lately.append(key)
             for expectation in self._expected.get(key, ()):
                 expectation.tell(news)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tightship.core.notices import Notices
 
 LONG_S = 60.0
@@ -40,6 +42,29 @@ def test_nothing_is_kept_for_nobody() -> None:
     notices = Notices[int]()
     notices.post("a", 1)
     with notices.expecting("a") as news:
-        assert news.wait(0.0) is None
+        assert [news.wait(0.0), news.wait(0.0)] == [None, None]
 
     assert repr(notices) == "<Notices: 0 expected>"
+
+
+def test_who_comes_late_looks_at_once() -> None:
+    """Nobody waits in vain for what was told just before."""
+    notices = Notices[int]()
+    notices.post("a", 1)
+    began_s = time.monotonic()
+    with notices.expecting("a") as news:
+        assert news.wait(LONG_S) is None
+
+    assert time.monotonic() - began_s < LONG_S
+
+
+def test_what_was_told_long_ago_is_forgotten() -> None:
+    """A bounded number of keys is remembered."""
+    notices = Notices[int]()
+    notices.post("a", 1)
+    for number in range(1000):
+        notices.post(str(number), number)
+    with notices.expecting("a") as news:
+        notices.post("a", 2)
+
+        assert news.wait(LONG_S) == 2
