@@ -14,7 +14,7 @@ import pytest
 
 from tests.media.synthetic import Video, write_video
 from tightship import room
-from tightship.core import ledger
+from tightship.core import ledger, notices
 from tightship.core.history import History
 from tightship.core.ledger import Ledger
 from tightship.core.peak_share import PeakShares
@@ -41,6 +41,7 @@ def short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "Ledger", lambda: Ledger(KEPT))
     monkeypatch.setattr(ledger, "History", lambda: History(KEPT))
     monkeypatch.setattr(room, "PeakShares", lambda: PeakShares(KEPT))
+    monkeypatch.setattr(notices, "REMEMBERED", KEPT)
 
 
 def growth(step: Callable[[], object], times: int) -> float:
@@ -86,6 +87,7 @@ def test_slots_that_come_and_go_leave_nothing(open_pool: OpenPool, misdeed: Make
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_jobs_leave_nothing(home: Path, tmp_path: Path) -> None:
     """A job that was let in, looked at, done and written down leaves no block in the process that serves it."""
@@ -100,4 +102,4 @@ def test_jobs_leave_nothing(home: Path, tmp_path: Path) -> None:
         with ThreadPoolExecutor(6) as clients:  # every connection there may be is opened, every statement made
             for done in [clients.submit(job) for _ in range(30)]:
                 done.result()
-        assert growth(job, JOBS) < 1.5  # between two looks caches move by some 60 blocks
+        assert growth(job, JOBS) < 2.0  # between two looks caches move by some 60 blocks; the least leak is over 3

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 #: Keys that are known to have had news: who asks later than so many others is not told so.
-_REMEMBERED = 256
+REMEMBERED = 64
 
 
 class Expectation(Generic[T]):
@@ -38,7 +38,7 @@ class Notices(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lately: deque[str] = deque(maxlen=_REMEMBERED)
+        self._lately: deque[str] = deque(maxlen=REMEMBERED)
         self._expected: dict[str, list[Expectation[T]]] = {}
 
     @contextmanager
