@@ -45,7 +45,9 @@ class _Ward:
     killed_for: str | None = None
 
     def obey(self, watch: Watch) -> None:
-        """Enforce other limits from now on."""
+        """Enforce other limits from now on; what was killed, and may take long to be gone, needs none."""
+        if self.killed_for:
+            return
         self.watch = watch
         if self.cgroup is not None:
             self.cgroup.limit(watch.ceiling_bytes)
