@@ -6,7 +6,7 @@ import gc
 import os
 import tempfile
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,9 +39,11 @@ _MAKES_PATH = {
 
 @dataclass(frozen=True)
 class _Birth:
-    stack: Stack
+    #: Of the line that saw it first, then of those that other threads were at meanwhile.
+    stacks: list[Stack]
     identity: str
     step: int
+    number: int = 0
 
 
 class Nursery:
@@ -55,32 +57,46 @@ class Nursery:
         self._births: dict[Hashable, _Birth] = {}
         self._told: dict[Hashable, _Birth] = {}
         self._lock = threading.Lock()
+        self._number = 0
+        # How many births each thread knew of when its line began.
+        self._here = threading.local()
 
     def line_ended(self, frame: FrameType, line: int) -> None:
-        """Look for what is new; it was made by the line that has just run."""
+        """Look for what is new; it was made by the line that has just run, or by one that ran beside it."""
         mark = self.table.mark()
-        if mark == self._mark or not self._lock.acquire(blocking=False):
+        known = getattr(self._here, "number", None)
+        if (mark == self._mark and known == self._number) or not self._lock.acquire(blocking=False):
             return
         try:
-            if self._look(lambda: stack_of(frame, line)):
+            if known is not None:
+                self._claim(known, frame, line)
+            if mark != self._mark and self._look(lambda: stack_of(frame, line)):
                 self._mark = mark
+            self._here.number = self._number
         finally:
             self._lock.release()
+
+    def _claim(self, known: int, frame: FrameType, line: int) -> None:
+        """Name a line for what others saw first while it ran: they may look before the line that made it is over."""
+        for birth in self._births.values():
+            if birth.number > known and any(birth.stacks):
+                birth.stacks.append(stack_of(frame, line))
 
     def audited(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:
         """Note who makes a path: the event comes in every thread, traced or not."""
         path = _new_path(event, arguments)
         if path is not None:
-            self._told[path] = _Birth(stack_of(frame), path, self.step)
+            self._told[path] = _Birth([stack_of(frame)], path, self.step)
 
     def thread_started(self, thread: threading.Thread, frame: FrameType) -> None:
         """Note who starts a thread, in every thread as well."""
-        self._told[id(thread)] = _Birth(stack_of(frame), "", self.step)
+        self._told[id(thread)] = _Birth([stack_of(frame)], "", self.step)
 
     def step_ended(self) -> None:
         """Look for what no line was seen to make."""
         with self._lock:
             self._look(tuple)
+            self._here.number = self._number
         self.step += 1
 
     def _look(self, stack: Callable[[], Stack]) -> bool:
@@ -91,7 +107,8 @@ class Nursery:
         # A thread may run before the one that started it looks; it did not make itself.
         itself = keys & {threading.get_native_id()} - self._known if isinstance(self.table, Threads) else frozenset()
         for key in keys - self._known - itself:
-            self._births[key] = _Birth(stack(), self.table.identity(key), self.step)
+            self._number += 1
+            self._births[key] = _Birth([stack()], self.table.identity(key), self.step, self._number)
         self._known = frozenset(key for key in keys if key in self._births or key in self._before)
         return not itself
 
@@ -106,11 +123,13 @@ class Nursery:
             # An event may still be on its way in another thread.
             told_paths = {path: birth for path, birth in self._told.copy().items() if self.table.identity(path)}
             # Others, too, put files into the folder; nobody else raises audit events here.
-            births = told_paths or {key: birth for key, birth in births.items() if birth.stack}
+            births = told_paths or {key: birth for key, birth in births.items() if any(birth.stacks)}
+        # The line that makes them is there each time; what runs beside it is now one line, now another.
+        times = Counter(stack for birth in births.values() for stack in set(birth.stacks))
         for key, birth in births.items():
             if birth.step < max(1, self.step - 1):
                 same = birth.identity in ("", self.table.identity(key))
-                yield key, birth.stack if same else ()
+                yield key, max(birth.stacks, key=times.__getitem__) if same else ()
 
 
 def _new_path(event: str, arguments: tuple[Any, ...]) -> str | None:

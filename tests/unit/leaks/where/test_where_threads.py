@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import pytest
@@ -84,3 +85,53 @@ def test_a_file_that_is_told_of_late_does_not_disturb(monkeypatch: pytest.Monkey
 
     assert list(nursery.survivors()) == []
     assert len(nursery._told) == 2
+
+
+class Open:
+    """Keys that the test adds to."""
+
+    def __init__(self) -> None:
+        self.numbers: set[Hashable] = set()
+
+    def mark(self) -> Hashable:
+        return len(self.numbers)
+
+    def keys(self) -> frozenset[Hashable]:
+        return frozenset(self.numbers)
+
+    def identity(self, key: Hashable) -> str:
+        return str(key)
+
+    describe = identity
+
+
+def test_a_line_is_named_though_another_thread_looks_first() -> None:
+    """Whatever line another thread ends meanwhile sees what it makes: the one that is there each time made it."""
+    table, frame = Open(), sys._getframe()
+    nursery = Nursery(table)
+    with ThreadPoolExecutor(1) as worker:
+        for number in range(6):
+            worker.submit(nursery.line_ended, frame, 1).result()
+            nursery.line_ended(frame, 100)
+            table.numbers.add(number)
+            nursery.line_ended(frame, 101 + number)
+            worker.submit(nursery.line_ended, frame, 2).result()
+            nursery.step_ended()
+
+    assert {stack[-1][1] for _, stack in nursery.survivors()} == {2}
+
+
+def test_a_line_after_a_birth_has_no_part_in_it() -> None:
+    """Only lines that ran while it came up are asked: not the next one, nor one of a thread that begins later."""
+    table, frame = Open(), sys._getframe()
+    nursery = Nursery(table)
+    for number in range(6):
+        table.numbers.add(number)
+        nursery.line_ended(frame, 101 + number)
+        later = threading.Thread(target=nursery.line_ended, args=(frame, 1))
+        later.start()
+        later.join(30)
+        nursery.line_ended(frame, 2)
+        nursery.step_ended()
+
+    assert sorted(stack[-1][1] for _, stack in nursery.survivors()) == [101, 102, 103, 104, 105]
