@@ -164,7 +164,7 @@ def simulated(rng: random.Random, models: dict[str, Model]) -> Outcome:
     while True:
         window = max(1, min(schedule.window_steps(steps), round((BUDGET_S - elapsed_s) / step_s)))
         began = steps
-        for offset in schedule.offsets(rng, window, schedule.samples(window, step_s, LOOK_S)):
+        for offset in list(schedule.offsets(rng, window, schedule.samples(window, step_s, LOOK_S))):
             elapsed_s += (began + offset - steps) * step_s + LOOK_S
             if began + offset > steps:
                 steps = began + offset

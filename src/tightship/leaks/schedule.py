@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 #: Looks at the values in each window.
 SAMPLES = 12
@@ -105,12 +105,13 @@ def samples(window: int, step_s: float, look_s: float) -> int:
     return max(SAMPLES, min(MOST_SAMPLES, affordable, window // 2))
 
 
-def offsets(rng: random.Random, window: int, samples: int = SAMPLES) -> list[int]:
-    """Return after which steps of a window to look: one at random in each of its parts, so that no period aliases.
+def offsets(rng: random.Random, window: int, samples: int = SAMPLES) -> Iterator[int]:
+    """Yield after which steps of a window to look: one at random in each of its parts, so that no period aliases.
 
-    The last look is at the end of the window.
+    The last look is at the end of the window. One at a time: the numbers of all looks would be memory that is held
+    during some windows more than during others, and would pass for the step's.
     """
     count = min(samples, window)
-    edges = [window * part // count for part in range(count + 1)]
-    chosen = [rng.randint(low + 1, high) for low, high in pairwise(edges[:-1])]
-    return [*chosen, window]
+    for part in range(count - 1):
+        yield rng.randint(window * part // count + 1, window * (part + 1) // count)
+    yield window

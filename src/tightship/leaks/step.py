@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from typing import Any
 
@@ -22,6 +22,7 @@ class Step:
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work_on(work)
         self._runner: asyncio.Runner | None = None
+        self._steps: Generator[None, int, None] | None = None
         #: Steps begun so far.
         self.count = 0
 
@@ -34,11 +35,28 @@ class Step:
         if self._is_coroutine:
             self.await_(self._coroutines(count))
             return
-        for _ in range(count):
-            self.count += 1
-            result = self._work()
-            if result is not None:
-                self._finish(result)
+        steps, self._steps = self._steps or self._begun(), None
+        steps.send(count)
+        self._steps = steps  # unless an error has ended it
+
+    def _begun(self) -> Generator[None, int, None]:
+        steps = self._calls()
+        next(steps)
+        return steps
+
+    def _calls(self) -> Generator[None, int, None]:
+        """Run as many steps as are sent, each called from this one frame.
+
+        An error that a step keeps holds the frames which called it. Were there new ones of the trial's with each look,
+        the step would seem to keep more, the more often is looked.
+        """
+        while True:
+            for _ in range((yield)):
+                self.count += 1
+                result = self._work()
+                if result is not None:
+                    self._finish(result)
+            result = None
 
     async def _coroutines(self, count: int) -> None:
         for _ in range(count):
@@ -76,6 +94,9 @@ class Step:
 
     def close(self) -> None:
         """End the event loop; the tasks that are left in it are cancelled."""
+        if self._steps is not None:
+            self._steps.close()
+        self._steps = None
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import sys
 from itertools import pairwise
 
 import pytest
@@ -23,7 +25,7 @@ def at(steps: int, steps_s: float, *, cpu_s: float | None = None, budget_s: floa
 @given(st.integers(1, 5000), st.integers(1, 200), st.integers(0, 2**32))
 def test_looks_rise_inside_the_window_and_end_with_it(window: int, count: int, seed: int) -> None:
     """Each look is after a step of its own, and the last step of a window is seen."""
-    chosen = schedule.offsets(random.Random(seed), window, count)
+    chosen = list(schedule.offsets(random.Random(seed), window, count))
     assert chosen == sorted(set(chosen))
     assert chosen[0] >= 1
     assert chosen[-1] == window
@@ -32,18 +34,34 @@ def test_looks_rise_inside_the_window_and_end_with_it(window: int, count: int, s
 
 def test_looks_of_a_short_window_are_after_every_step() -> None:
     """Slow steps are seen one by one."""
-    assert schedule.offsets(random.Random(1), 12) == list(range(1, 13))
+    assert list(schedule.offsets(random.Random(1), 12)) == list(range(1, 13))
 
 
 def test_looks_do_not_alias() -> None:
     """Distances differ, so that no period is mistaken for a level or a slope."""
-    chosen = schedule.offsets(random.Random(1), 1200)
+    chosen = list(schedule.offsets(random.Random(1), 1200))
     assert len({after - before for before, after in pairwise(chosen)}) > 5
 
 
 def test_the_same_seed_looks_at_the_same_steps() -> None:
     """A trial can be repeated."""
-    assert schedule.offsets(random.Random(7), 999) == schedule.offsets(random.Random(7), 999)
+    assert list(schedule.offsets(random.Random(7), 999)) == list(schedule.offsets(random.Random(7), 999))
+
+
+def test_many_looks_of_a_window_take_no_more_memory_than_few() -> None:
+    """What a trial holds only while it looks often would be seen by its own gauge."""
+    rng = random.Random(1)
+
+    def held_blocks(count: int) -> int:
+        chosen = schedule.offsets(rng, 100_000, count)
+        offset = next(chosen)
+        gc.collect()
+        blocks = sys.getallocatedblocks()
+        assert offset < next(chosen)
+        return blocks
+
+    held_blocks(12)
+    assert abs(held_blocks(schedule.MOST_SAMPLES) - held_blocks(12)) <= 5
 
 
 def test_two_windows_are_half_of_all_steps() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import io
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +122,43 @@ def test_started_tasks_get_their_turn() -> None:
         subject.run(1)
         subject.turn()
     assert done == [True]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_error_that_is_kept_holds_no_new_frames_of_the_trial(is_async: bool) -> None:
+    """What a step keeps must not depend on how often is looked: its errors hold the frames that called it."""
+    kept: list[BaseException] = []
+
+    def fail() -> None:
+        try:
+            raise ValueError
+        except ValueError as error:
+            kept.append(error)
+
+    async def fail_later() -> None:
+        fail()
+
+    def kept_blocks(runs: int, steps_each: int) -> int:
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(runs):
+            subject.run(steps_each)
+        gc.collect()
+        return sys.getallocatedblocks() - before
+
+    with open_step(fail_later if is_async else fail) as subject:
+        kept_blocks(1, 400)
+        assert kept_blocks(400, 1) == pytest.approx(kept_blocks(1, 400), rel=0.1)
+
+
+def test_steps_go_on_after_one_that_failed() -> None:
+    """The error reaches whoever runs them, and does not end the step for good."""
+    calls = iter([1, 0, 1, 1])
+    with open_step(lambda: 1 / next(calls) and None) as subject:
+        with pytest.raises(ZeroDivisionError):
+            subject.run(3)
+        subject.run(2)
+    assert subject.count == 4
 
 
 # --- around the steps -----------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class Nursery:
     def _claim(self, known: int, frame: FrameType, line: int) -> None:
         """Name a line for what others saw first while it ran: they may look before the line that made it is over."""
         for birth in self._births.values():
-            if birth.number > known and any(birth.stacks):
+            if birth.number > known:
                 birth.stacks.append(stack_of(frame, line))
 
     def audited(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:
@@ -123,13 +123,15 @@ class Nursery:
             # An event may still be on its way in another thread.
             told_paths = {path: birth for path, birth in self._told.copy().items() if self.table.identity(path)}
             # Others, too, put files into the folder; nobody else raises audit events here.
-            births = told_paths or {key: birth for key, birth in births.items() if any(birth.stacks)}
-        # The line that makes them is there each time; what runs beside it is now one line, now another.
+            births = told_paths or {key: birth for key, birth in births.items() if birth.stacks[0]}
+        # The line that makes them is there each time; what runs beside it is now one line, now another. A line that
+        # waits all the while is there each time too, yet it seldom looks first.
         times = Counter(stack for birth in births.values() for stack in set(birth.stacks))
+        first = Counter(birth.stacks[0] for birth in births.values())
         for key, birth in births.items():
             if birth.step < max(1, self.step - 1):
                 same = birth.identity in ("", self.table.identity(key))
-                yield key, max(birth.stacks, key=times.__getitem__) if same else ()
+                yield key, max(birth.stacks, key=lambda stack: (times[stack], first[stack])) if same else ()
 
 
 def _new_path(event: str, arguments: tuple[Any, ...]) -> str | None:

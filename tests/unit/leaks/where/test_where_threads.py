@@ -135,3 +135,41 @@ def test_a_line_after_a_birth_has_no_part_in_it() -> None:
         nursery.step_ended()
 
     assert sorted(stack[-1][1] for _, stack in nursery.survivors()) == [101, 102, 103, 104, 105]
+
+
+def test_a_line_that_waits_is_not_named_though_it_once_looks_first() -> None:
+    """A wait is there each time as well as the line that is waited for, which mostly looks first."""
+    table, frame = Open(), sys._getframe()
+    nursery = Nursery(table)
+    with ThreadPoolExecutor(1) as worker:
+        for number in range(6):
+            worker.submit(nursery.line_ended, frame, 1).result()
+            nursery.line_ended(frame, 2)
+            table.numbers.add(number)
+            tell_it = (
+                lambda: worker.submit(nursery.line_ended, frame, 3).result(),
+                lambda: nursery.line_ended(frame, 4),
+            )
+            for tell in tell_it if number else reversed(tell_it):
+                tell()
+            nursery.step_ended()
+
+    assert {stack[-1][1] for _, stack in nursery.survivors()} == {3}
+
+
+def test_a_line_is_named_though_the_step_ends_before_it_does() -> None:
+    """Work that nobody waits for goes on in another thread; what no line was seen to make at all stays unnamed."""
+    table, frame = Open(), sys._getframe()
+    nursery = Nursery(table)
+    with ThreadPoolExecutor(1) as worker:
+        for number in range(0, 12, 2):
+            worker.submit(nursery.line_ended, frame, 1).result()
+            table.numbers.add(number)
+            if number == 4:
+                nursery.step_ended()
+                worker.submit(nursery.line_ended, frame, 2).result()
+            else:
+                worker.submit(nursery.line_ended, frame, 2).result()
+                nursery.step_ended()
+
+    assert [stack[-1][1] for _, stack in nursery.survivors()] == [2] * 5
