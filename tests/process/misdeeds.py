@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ from typing import Any
 from tightship.core.attempt import Attempt
 from tightship.errors import CorruptMedia
 
+#: Source: include/uapi/linux/ptrace.h and prctl.h
+_PTRACE_SEIZE, _PR_SET_PTRACER = 0x4206, 0x59616D61
+#: Numbers of system calls. Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h
+_CLONE, _EXIT = {"x86_64": (56, 60), "aarch64": (220, 93)}.get(os.uname().machine, (0, 0))
 #: A descendant that leaves the session, clears its environment and holds no descriptor of ours.
 _DAEMON = "import os, time; os.setsid(); os.fork() and os._exit(0); time.sleep(600)"
 
@@ -106,6 +111,21 @@ def _hog(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
             time.sleep(ahead)
 
 
+def _hog_without_leader(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Take memory in a process whose first thread has ended: the kernel's page on it tells of none."""
+    if not options["in_child"] or os.fork() == 0:
+        threading.Thread(target=_hog, args=(attempt, options)).start()
+        ctypes.CDLL(None).syscall(_EXIT, 0)
+    time.sleep(600)
+    return {}
+
+
+def _leave_hog(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Leave a thread at work that takes memory."""
+    threading.Thread(target=_hog, args=(attempt, options), daemon=True).start()
+    return {"pid": os.getpid()}
+
+
 def _hog_in_child(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     subprocess.Popen([sys.executable, "-c", "x = bytearray(1 << 30); import time; time.sleep(600)"])
     time.sleep(600)
@@ -146,6 +166,14 @@ def _daemonise(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     return {"pids": _family()}
 
 
+def _start_child(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Start a child in a session of its own, and hang."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    attempt.partial({"pids": [child.pid]})
+    time.sleep(600)
+    return {}
+
+
 def _disown(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     """Renounce the orphans below this process, and leave one; wait until it is gone, if told to."""
     ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
@@ -155,6 +183,31 @@ def _disown(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
         pid = int(process.stdout.readline())
     while options.get("hang") and Path(f"/proc/{pid}").exists():
         time.sleep(0.01)
+    return {"pid": pid}
+
+
+def _be_traced(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Have a child trace this process, as a debugger does, and hang: its end is then told to the child first."""
+    libc, pid = ctypes.CDLL(None), os.getpid()
+    if (child := os.fork()) == 0:
+        os.setsid()
+        while libc.ptrace(_PTRACE_SEIZE, pid, None, None) != 0:
+            time.sleep(0.01)
+        time.sleep(600)
+    libc.prctl(_PR_SET_PTRACER, ctypes.c_ulong(child), 0, 0, 0)
+    while "\nTracerPid:\t0\n" in Path("/proc/self/status").read_text():
+        time.sleep(0.01)
+    attempt.partial({"tracer": child})
+    time.sleep(600)
+    return {}
+
+
+def _leave_silent_child(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Leave a child whose end is told to nobody: a clone without a signal of exit."""
+    libc = ctypes.CDLL(None)
+    pid = libc.syscall(_CLONE, 0, 0, 0, 0, 0)
+    if pid == 0:
+        os._exit(0)
     return {"pid": pid}
 
 

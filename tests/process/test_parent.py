@@ -70,12 +70,36 @@ def test_forked_child_does_not_touch_the_pool(pool: Pool, misdeed: MakeTask) -> 
         with pytest.raises(ScopeMisused):
             pool.run(misdeed("nothing"))
 
-    process = multiprocessing.get_context("fork").Process(target=child)
+    _in_fork(child)
+    assert pool.run(misdeed("nothing")).unwrap()["pid"] == first
+
+
+@pytest.mark.alone
+def test_forked_child_ends_no_slot_and_takes_no_news(pool: Pool, misdeed: MakeTask, eventually: Eventually) -> None:
+    """What a child asks of the pool is refused before it hears, in its parent's stead, that a worker has died."""
+    worker = pool.run(misdeed("nothing")).unwrap()["pid"]
+
+    def child() -> None:
+        for ask in (lambda: pool.recycle(worker), lambda: pool.vacate(lambda _: True), lambda: pool.run(task)):
+            with pytest.raises(ScopeMisused):
+                ask()
+
+    task = misdeed("nothing")
+    _in_fork(child)
+    assert pool.run(task).unwrap()["pid"] == worker
+
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{worker}").exists(), "the worker is reaped, and its end told")
+    _in_fork(child)
+    assert pool.run(task).error is None
+    assert [receipt.cause for receipt in pool.ledger.receipts("worker")] == ["signal 9"]
+
+
+def _in_fork(work: Callable[[], None]) -> None:
+    process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join(20)
-
     assert process.exitcode == 0
-    assert pool.run(misdeed("nothing")).unwrap()["pid"] == first
 
 
 def test_fork_that_outlives_its_parent_keeps_no_slot(home: Path, eventually: Eventually) -> None:

@@ -11,8 +11,10 @@ import pytest
 from tightship.core.governor import RecyclePolicy
 from tightship.pool.deadline import Deadline
 from tightship.pool.messages import Progress
+from tightship.pool.nursery import Nursery
 from tightship.pool.pool import Pool
 from tightship.pool.slot import Slot
+from tightship.pool.task import Task
 
 from .conftest import MakeTask, OpenPool
 
@@ -134,16 +136,16 @@ def test_session_is_not_opened_anew_before_the_old_one_is_gone(
     first = pool.run(task).unwrap()["pid"]
     happened: list[str] = []
     go_on = threading.Event()
-    close, start, is_leaving = Slot.close, Pool._start, Pool._is_leaving
+    close, start, is_leaving = Slot.close, Nursery.open_slot, Pool._is_leaving
 
     def slow_close(slot: Slot, why: str) -> object:
         go_on.wait(30.0)
         happened.append("gone")
         return close(slot, why)
 
-    def noted_start(pool: Pool, task: object) -> object:
+    def noted_start(nursery: Nursery, task: Task) -> Slot:
         happened.append("started")
-        return start(pool, task)  # type: ignore[arg-type]
+        return start(nursery, task)
 
     def noted_look(pool: Pool, key: tuple[str, ...] | None) -> bool:
         found = is_leaving(pool, key)
@@ -152,7 +154,7 @@ def test_session_is_not_opened_anew_before_the_old_one_is_gone(
         return found
 
     monkeypatch.setattr(Slot, "close", slow_close)
-    monkeypatch.setattr(Pool, "_start", noted_start)
+    monkeypatch.setattr(Nursery, "open_slot", noted_start)
     monkeypatch.setattr(Pool, "_is_leaving", noted_look)
     letting_go = threading.Thread(target=pool.vacate, args=(lambda key: key == task.key,))
     letting_go.start()

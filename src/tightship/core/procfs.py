@@ -16,7 +16,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 #: in a thousand groups.
 _READ_BYTES = 8192
 #: Children of every kind, those that end without a SIGCHLD too (`__WALL`, which Python does not name).
-_WALL = 0x40000000
+EVERY_CHILD = 0x40000000
 #: What the kernel answers for a process that is gone, or goes while it is read.
 _GONE = (FileNotFoundError, ProcessLookupError)
 
@@ -31,7 +31,7 @@ def memory_bytes(pid: int) -> int:
 
     Memory shared between processes counts in each of them.
     """
-    return _memory_bytes(_read(f"/proc/{pid}/status", at_once=True))
+    return _memory_bytes(_status(pid))
 
 
 def high_water_bytes(pid: int) -> int:
@@ -45,7 +45,7 @@ def high_water_bytes(pid: int) -> int:
 
 def memory_and_high_water_bytes(pid: int) -> tuple[int, int]:
     """Return `memory_bytes` and `high_water_bytes` of one moment."""
-    status = _read(f"/proc/{pid}/status", at_once=True)
+    status = _status(pid)
     held_bytes = _memory_bytes(status)
     return held_bytes, max(_size_bytes(status, b"\nVmHWM:") - _size_bytes(status, b"\nRssFile:"), held_bytes)
 
@@ -72,7 +72,7 @@ def start_time(pid: int) -> int | None:
 def is_running(pid: int, started: int | None) -> bool:
     """Tell whether the process that started as `pid` at `started` still runs; a zombie does not."""
     fields = _stat(pid)
-    return bool(fields) and int(fields[19]) == started and fields[0] not in (b"Z", b"X")
+    return bool(fields) and int(fields[19]) == started and (fields[0] not in (b"Z", b"X") or int(fields[17]) > 1)
 
 
 def children(pid: int) -> list[int]:
@@ -202,6 +202,17 @@ def _own_cpu_s() -> float:
     return time.process_time() + sum(os.times()[2:4])
 
 
+def _status(pid: int) -> bytes:
+    """Return the account of a process; where its first thread has ended, that of one that tells what they all hold."""
+    status = _read(f"/proc/{pid}/status", at_once=True)
+    if b"\nState:\tZ" in status:
+        for thread in _list(f"/proc/{pid}/task"):
+            other = _read(f"/proc/{pid}/task/{thread}/status", at_once=True)
+            if b"\nRssAnon:" in other:
+                return other
+    return status
+
+
 def _memory_bytes(status: bytes) -> int:
     return _size_bytes(status, b"\nRssAnon:") + _size_bytes(status, b"\nRssShmem:") + _size_bytes(status, b"\nVmSwap:")
 
@@ -232,10 +243,10 @@ def _read(path: str, *, at_once: bool = False) -> bytes:
 def _has_children() -> bool:
     """Whether this process has any, of any of its threads; one call to the kernel instead of a list of each thread."""
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | _WALL)
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | EVERY_CHILD)
     except ChildProcessError:
         return False
-    except OSError:  # a kernel that does not know `_WALL` here
+    except OSError:  # a kernel that does not know `EVERY_CHILD` here
         return True
     return True
 

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,16 +71,21 @@ class ScratchRoot:
         folder.mkdir(mode=0o700)
         return folder
 
-    def sweep(self) -> SweepReport:
+    def sweep(self, first: Callable[[Path], None] | None = None) -> SweepReport:
         """Remove the folders of processes that are gone, also of those whose pid now belongs to another process.
 
         A process in another container cannot be seen from here: its folder stays only while it is held (`hold`).
+
+        Args:
+            first: Called with each folder before it is removed.
         """
         removed: list[str] = []
         left: list[str] = []
         for folder in list(self._orphans()):
             if _is_held(folder):
                 continue
+            if first is not None:
+                first(folder)
             remains = remove_tree(folder)
             left.extend(remains)
             if not remains:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tightship.core.procfs import children
+from tightship.core.procfs import EVERY_CHILD, children
 from tightship.core.scope import Scope
 from tightship.errors import (
     EXTRAS,
@@ -29,6 +29,7 @@ from tightship.errors import (
     TightshipError,
 )
 from tightship.pool.deadline import Deadline
+from tightship.pool.delivery import NO_SPACE
 from tightship.pool.messages import Finished, Message, Partial, Progress, Run
 from tightship.units import format_bytes
 
@@ -147,7 +148,7 @@ def as_error(fault: BaseException) -> TightshipError:
     _log(fault)
     if isinstance(fault, MemoryError):
         return MemoryExceeded("the job ran out of memory")
-    if getattr(fault, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    if getattr(fault, "errno", None) in NO_SPACE:
         return DiskFull("the disk is full; nothing half written was kept")
     return ConversionFailed(f"the operation failed: {type(fault).__name__}: {str(fault)[:500]}")
 
@@ -177,6 +178,6 @@ def end_stray_processes() -> int:
         for pid in strays:
             with suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+                os.waitpid(pid, EVERY_CHILD)
                 ended += 1
     return ended

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tightship.errors import ConversionFailed, DiskFull, OutputUnwritable
 
+#: There is no room on the disk, or no more for this user.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 #: The file lies on another file system, or on one without links.
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -130,6 +132,6 @@ def _umask() -> int:
 
 
 def _error(fault: OSError, destination: Path) -> DiskFull | OutputUnwritable:
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+    if fault.errno in NO_SPACE:
         return DiskFull(f"the disk of {str(destination.parent)!r} is full; nothing half written was left")
     return OutputUnwritable(f"{str(destination)!r} cannot be written: {fault.strerror}")

@@ -107,7 +107,7 @@ class Watch:
 
     Args:
         ceiling_bytes: Kill when the slot's process tree holds more; None sets no ceiling.
-        kill_at_s: `CLOCK_MONOTONIC` time to kill at; None sets no deadline.
+        kill_at_s: `CLOCK_MONOTONIC` time to kill at; None sets no deadline, for a slot that is idle.
         cause: What a kill at `kill_at_s` is called: `deadline` or `no_progress`.
         fresh: Forget the peak seen so far.
     """

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,18 +13,15 @@ from typing import TypeAlias
 from tightship.core import machine
 from tightship.core.governor import Budget, recycle_due
 from tightship.core.ledger import Ledger
-from tightship.core.restart import Breaker
-from tightship.core.scratch import ScratchRoot, SweepReport, hold, remove_tree
-from tightship.errors import Cancelled, OutputUnwritable, ScopeMisused, SlotsUnavailable, WorkerDied
+from tightship.core.scratch import ScratchRoot
+from tightship.errors import Cancelled, ScopeMisused, WorkerDied
 from tightship.pool.config import PoolConfig
+from tightship.pool.nursery import Nursery
 from tightship.pool.slot import Slot, SlotGone
 from tightship.pool.source import open_source
-from tightship.pool.supervision import Supervision
 from tightship.pool.task import Outcome, Task
 from tightship.pool.vigil import CANCEL_POLL_S, Event
 
-#: Faults that say nothing about the place they were met at: too many open files, no space, no memory.
-_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
 #: How many dead idle slots are replaced in a row before the task is given up.
 MAX_REPLACEMENTS = 3
 
@@ -63,21 +57,15 @@ class Pool:
         self.config = config or PoolConfig()
         self.ledger = Ledger()
         self.ceiling_bytes = self.config.ceiling_bytes or _share_bytes(self.config.slots)
-        self._scratch = ScratchRoot(home.absolute() / "scratch")
         self._owner_pid = os.getpid()
         self._changed = threading.Condition()
-        self._supervision: Supervision | None = None
-        self._folder: Path | None = None
-        self._held_fd = -1
         self._idle: list[Slot] = []
         self._busy: list[Slot] = []
         self._opening: list[Key] = []
         self._leaving: list[Slot] = []
-        self._born = 0
         self._closed = False
-        self._breaker = Breaker(self.config.restarts)
-        with _usable(self._scratch.path):
-            self.swept: SweepReport = self._scratch.sweep()
+        self._nursery = Nursery(self.config, ScratchRoot(home.absolute() / "scratch"))
+        self.swept = self._nursery.sweep()
 
     def run(
         self,
@@ -99,8 +87,10 @@ class Pool:
             WorkerDied: No worker could be started.
             OutputUnwritable: The home cannot be used.
             InvalidOptions: The options are not plain JSON.
+            DiskFull: There is no room for a slot's folder.
             Cancelled: It was cancelled while it waited for a slot.
         """
+        self._refuse_copy()
         with open_source(task.source) as source_fd:
             for _ in range(MAX_REPLACEMENTS):
                 self._bury_the_dead()
@@ -114,7 +104,7 @@ class Pool:
                 except SlotGone:
                     self._retire(slot, "died idle")
                     if not slot.left:
-                        self._lost_one()
+                        self._nursery.lost_one()
                 except BaseException:
                     self._retire(slot, "abandoned")
                     raise
@@ -122,6 +112,7 @@ class Pool:
 
     def recycle(self, pid: int) -> bool:
         """End an idle slot, to get its memory back; False when it is not idle any more."""
+        self._refuse_copy()
         with self._changed:
             going = [slot for slot in self._idle if slot.pid == pid]
             self._leave(going)
@@ -135,6 +126,7 @@ class Pool:
             How many, those included that were on their way out already; None, and all stay, when a task has one of them
             or is being given one.
         """
+        self._refuse_copy()
         self._bury_the_dead()
         with self._changed:
             if any(map(meant, (*self._opening, *(slot.key for slot in self._busy)))):
@@ -163,7 +155,7 @@ class Pool:
     @property
     def warden_pid(self) -> int | None:
         """Process id of the warden, once there is one."""
-        return None if self._supervision is None else self._supervision.pid
+        return self._nursery.warden_pid
 
     def close(self) -> None:
         """End every slot, busy ones too, and remove their folders; a second call does nothing."""
@@ -175,21 +167,14 @@ class Pool:
             self._changed.notify_all()
         for slot in idle:
             slot.close("closed")
-        if self._supervision is not None:
-            self._supervision.close()
+        self._nursery.end_warden()
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._opening and not self._leaving, timeout=5.0)
-        with self._changed:
-            folder, self._folder = self._folder, None
-        if folder is not None:
-            remove_tree(folder)
-            os.close(self._held_fd)
+        self._nursery.close()
 
     # --- slots ------------------------------------------------------------------------------------
 
     def _acquire(self, task: Task, cancel: threading.Event | None) -> Slot:
-        if os.getpid() != self._owner_pid:
-            raise ScopeMisused("a pool cannot be used in a process forked from the one that opened it; open one there")
         with self._changed:
             while True:
                 if self._closed:
@@ -208,6 +193,11 @@ class Pool:
                     break
                 self._changed.wait(None if cancel is None else CANCEL_POLL_S)
         return self._open(task, worn)
+
+    def _refuse_copy(self) -> None:
+        """A forked child holds a copy: what it hears its parent does not, and what it ends is its parent's."""
+        if os.getpid() != self._owner_pid:
+            raise ScopeMisused("a pool cannot be used in a process forked from the one that opened it; open one there")
 
     def _full(self) -> bool:
         slots = len(self._idle) + len(self._busy) + len(self._opening) + len(self._leaving)
@@ -235,7 +225,7 @@ class Pool:
         slot = None
         try:
             self._see_off(worn, "room for another session")
-            slot = self._start(task)
+            slot = self._nursery.open_slot(task)
         finally:
             with self._changed:
                 self._opening.remove(task.key)
@@ -243,42 +233,6 @@ class Pool:
                     self._busy.append(slot)
                 self._changed.notify_all()
         return slot
-
-    def _start(self, task: Task) -> Slot:
-        wait_s = self._breaker.retry_after_s(time.monotonic())
-        if wait_s > 0:
-            raise SlotsUnavailable(f"workers keep dying; none is started for {wait_s:.1f} s", retry_after_s=wait_s)
-        own: Path | None = None
-        try:
-            with self._changed:
-                supervision, folder = self._supervised()
-                self._born = number = self._born + 1
-                own = folder / f"slot-{number}"
-            own.mkdir(mode=0o700)
-            return Slot(supervision, own, self.config, task, number)
-        except (WorkerDied, OSError) as fault:
-            if own is not None:
-                remove_tree(own)
-            if self._closed:
-                raise ScopeMisused("the pool is closed") from None
-            if isinstance(fault, OSError):
-                raise WorkerDied(f"no worker could be started: {fault.strerror}") from None
-            self._lost_one()
-            raise
-
-    def _supervised(self) -> tuple[Supervision, Path]:
-        if self._closed:
-            raise ScopeMisused("the pool is closed")
-        if self._folder is None:
-            with _usable(self._scratch.path):
-                folder = self._scratch.open_folder("pool")
-                self._held_fd = hold(folder)
-                self._folder = folder
-        if self._supervision is None or not self._supervision.alive():
-            if self._supervision is not None:
-                self._supervision.close()
-            self._supervision = Supervision(self._folder, self.config.import_paths)
-        return self._supervision, self._folder
 
     def _give_back(self, slot: Slot) -> None:
         """Safepoint: keep the slot warm, or end it when it is dead or worn."""
@@ -303,11 +257,7 @@ class Pool:
         for slot in gone:
             self._account(slot, "exit 0")
         if not all(slot.left for slot in gone):
-            self._lost_one()
-
-    def _lost_one(self) -> None:
-        with self._changed:
-            self._breaker = self._breaker.died(time.monotonic())
+            self._nursery.lost_one()
 
     def _retire(self, slot: Slot, why: str) -> None:
         try:
@@ -321,6 +271,7 @@ class Pool:
     def _account(self, slot: Slot, why: str) -> None:
         """End a slot and write the receipt of the process: the outermost scope."""
         self.ledger.add(slot.close(why))
+        self._nursery.bury_warden()
 
     def __enter__(self) -> Pool:
         return self
@@ -333,19 +284,6 @@ class Pool:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._busy)} busy, {len(self._idle)} idle of {self.config.slots}"
         return f"<Pool {state}>"
-
-
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    """Say it plainly when the home is not a folder, or may not be read or written."""
-    try:
-        yield
-    except OSError as fault:
-        if fault.errno in _PASSING:
-            raise
-        home = str(folder.parent)
-        message = f"the home folder {home!r} cannot be used: {fault.strerror}; TIGHTSHIP_HOME may name another"
-        raise OutputUnwritable(message, home=home) from None
 
 
 def _share_bytes(slots: int) -> int:

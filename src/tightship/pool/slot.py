@@ -19,11 +19,11 @@ from tightship.core.gpu import device_bytes
 from tightship.core.opening import Opening
 from tightship.core.receipt import Receipt
 from tightship.core.scratch import remove_tree
-from tightship.errors import TightshipError, from_dict
+from tightship.errors import DiskFull, TightshipError, from_dict
 from tightship.pool import obituary
 from tightship.pool.channel import ChannelClosed
 from tightship.pool.config import PoolConfig
-from tightship.pool.delivery import deliver
+from tightship.pool.delivery import NO_SPACE, deliver
 from tightship.pool.messages import Exited, Finished
 from tightship.pool.supervision import Lines, Supervision, last_words, log_of
 from tightship.pool.task import Outcome, Task
@@ -97,10 +97,13 @@ class Slot:
 
         Raises:
             SlotGone: The worker was dead already.
+            DiskFull: There is no room for the attempt's folder.
         """
         try:
             folder = self._desk or Path(tempfile.mkdtemp(prefix="attempt-", dir=self._folder))
         except OSError as fault:
+            if fault.errno in NO_SPACE:
+                raise DiskFull("the disk of the home folder is full: nothing was begun") from None
             raise SlotGone(str(fault)) from None
         vigil = Vigil(self._lines, task, ceiling_bytes, self._config.cancel_grace_s, on_event, cancel)
         try:

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from tightship.pool.cgroup import delegated_folder
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.confinement import Confinement, import_path, scrubbed_environment
 from tightship.pool.messages import Ready, Spawn, Spawned
+from tightship.pool.remnant import MARK, end_remnants
 from tightship.pool.worker import Birth
 
 #: Longest wait for the warden to have killed everything and left, in seconds.
 CLOSE_S = 5.0
+#: Longest wait for an answer that the warden gives at once, in seconds; one that is silent for longer has been stopped.
+ANSWER_S = 10.0
 #: How much of a dead worker's last words is kept, in bytes.
 LAST_WORDS_BYTES = 4000
 #: Run a module, without the current folder on its import path.
@@ -28,12 +32,21 @@ _MODULE = (sys.executable, "-P", "-m")
 
 @dataclass(frozen=True)
 class Lines:
-    """The parent's ends of one slot: no other slot shares them."""
+    """The parent's ends of one slot: no other slot shares them.
+
+    Args:
+        pid: The worker's process id.
+        work: To the worker.
+        warden: To the warden.
+        confined_by: What the worker's confinement enforces.
+        end_warden: Kill the warden, and with it every worker: for a warden that gives no answer.
+    """
 
     pid: int
     work: Channel
     warden: Channel
     confined_by: tuple[str, ...]
+    end_warden: Callable[[], None]
 
     def close(self) -> None:
         """Close both; the worker and the warden take that as the end of the slot."""
@@ -68,7 +81,7 @@ class Supervision:
             undo.callback(self._channel.close)
             self._process = subprocess.Popen(
                 [*_MODULE, "tightship.pool.warden", str(theirs.fileno()), str(os.getpid()), str(cgroups or "")],
-                env=scrubbed_environment(os.environ, home, self._imports),
+                env=self._environment(home),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=None if _is_open(2) else subprocess.DEVNULL,
@@ -96,16 +109,20 @@ class Supervision:
         argv = [*_MODULE, "tightship.pool.worker", birth.to_argument()]
         with ExitStack() as undo:
             try:
-                work, line = self._order(
-                    Spawn(argv, scrubbed_environment(os.environ, folder, self._imports)), folder, undo
-                )
-                spawned, ready = line.receive(start_s), work.receive(start_s)
+                work, line = self._order(Spawn(argv, self._environment(folder)), folder, undo)
+                spawned = line.receive(max(start_s, ANSWER_S))
+                if spawned is None:
+                    self._process.kill()
+                ready = work.receive(start_s)
                 if not isinstance(spawned, Spawned) or not isinstance(ready, Ready):
                     raise ChannelClosed("no answer in time")
             except ChannelClosed as fault:
                 raise WorkerDied(f"a worker did not start: {last_words(folder) or fault}") from None
             undo.pop_all()
-        return Lines(spawned.pid, work, line, tuple(ready.confined_by))
+        return Lines(spawned.pid, work, line, tuple(ready.confined_by), self._process.kill)
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        return {**scrubbed_environment(os.environ, folder, self._imports), MARK: str(self._home)}
 
     def _order(self, order: Spawn, folder: Path, undo: ExitStack) -> tuple[Channel, Channel]:
         """Have the warden start a worker; return the channels to the worker and to the warden, which `undo` closes."""
@@ -125,11 +142,13 @@ class Supervision:
     def close(self) -> None:
         """End the warden, which kills all that is left below it first."""
         self._channel.close()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(CLOSE_S)
-            return
-        self._process.kill()  # stuck: its workers die with it
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # stuck: its workers die with it
+            self._process.wait()
+        if self._process.returncode != 0:
+            end_remnants(self._home)
 
 
 def _is_open(fd: int) -> bool:

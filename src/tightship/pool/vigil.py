@@ -14,6 +14,7 @@ from typing import TypeAlias
 from tightship.core.opening import Opening
 from tightship.errors import InvalidOptions
 from tightship.pool.channel import Channel, ChannelClosed
+from tightship.pool.config import LONGEST_WAIT_S
 from tightship.pool.messages import (
     Cancel,
     Exited,
@@ -27,7 +28,7 @@ from tightship.pool.messages import (
     Started,
     Watch,
 )
-from tightship.pool.supervision import Lines
+from tightship.pool.supervision import ANSWER_S, Lines
 from tightship.pool.task import Task
 
 Event: TypeAlias = Progress | Partial
@@ -36,8 +37,8 @@ Event: TypeAlias = Progress | Partial
 CANCEL_POLL_S = 0.05
 #: Smallest step by which the no-progress limit is moved forward, in seconds: one message a second is enough.
 EXTEND_EVERY_S = 1.0
-#: Longest wait for the report on a worker that is known to be dead or told to go, in seconds.
-REPORT_S = 5.0
+#: How long after the warden should have killed it a slot is given up, in seconds.
+OVERDUE_S = 5.0
 #: How long a worker that has closed its channel may take to be dead, in seconds; one that only fell silent is killed.
 SILENCE_S = 0.5
 
@@ -68,7 +69,7 @@ class Vigil:
         self._on_event = on_event
         self._cancel = cancel
         self._cancelling = False
-        self._kill_at_s = 0.0
+        self._kill_at_s = float("inf")
 
     def keep(self, folder: Path, source_fd: int | None) -> Finished | Exited:
         """Begin the attempt and return how it ended: the worker's last message or the warden's report of its death."""
@@ -76,7 +77,10 @@ class Vigil:
             self._begin(folder, source_fd)
             while True:
                 self._cancel_if_asked()
-                for channel in self._ready():
+                ready = self._ready()
+                if not ready and time.monotonic() > self._kill_at_s + OVERDUE_S:
+                    return end(self._lines, "overdue")
+                for channel in ready:
                     ending = self._hear(channel)
                     if ending is not None:
                         return ending
@@ -87,8 +91,8 @@ class Vigil:
             raise
 
     def release(self) -> None:
-        """Lift the limits once the attempt has ended."""
-        self._lines.warden.send(Watch())
+        """Lift the deadline once the attempt has ended; the ceiling stays, for what it left at work."""
+        self._lines.warden.send(Watch(self._ceiling_bytes))
 
     def _begin(self, folder: Path, source_fd: int | None) -> None:
         self._limit(fresh=True)
@@ -122,7 +126,8 @@ class Vigil:
         if self._cancelling or self._cancel is None or not self._cancel.is_set():
             return
         self._cancelling = True
-        self._lines.warden.send(Watch(self._ceiling_bytes, time.monotonic() + self._cancel_grace_s, "cancelled"))
+        self._kill_at_s = time.monotonic() + self._cancel_grace_s
+        self._lines.warden.send(Watch(self._ceiling_bytes, self._kill_at_s, "cancelled"))
         self._lines.work.send(Cancel())
 
     def _ready(self) -> list[Channel]:
@@ -130,7 +135,10 @@ class Vigil:
         by_fd = {channel.fileno(): channel for channel in (self._lines.work, self._lines.warden)}
         for fd in by_fd:
             poller.register(fd, select.POLLIN)
-        return [by_fd[fd] for fd, _ in poller.poll(None if self._cancel is None else CANCEL_POLL_S * 1000)]
+        wait_s = max(0.0, self._kill_at_s + OVERDUE_S - time.monotonic())
+        if self._cancel is not None:
+            wait_s = min(wait_s, CANCEL_POLL_S)
+        return [by_fd[fd] for fd, _ in poller.poll(min(wait_s, LONGEST_WAIT_S) * 1000)]
 
     def _hear(self, channel: Channel) -> Finished | Exited | None:
         while (message := channel.receive(0)) is not None:
@@ -181,7 +189,8 @@ def last_report(lines: Lines) -> Exited:
         report = lines.warden.receive(SILENCE_S)
         if report is None:
             lines.warden.send(Kill("channel lost"))
-            report = lines.warden.receive(REPORT_S)
+            report = lines.warden.receive(ANSWER_S)
         if isinstance(report, Exited):
             return report
+        lines.end_warden()  # it has been stopped, and its workers go on unwatched
     return _UNREPORTED

@@ -15,7 +15,6 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tightship.core.procfs import children, tree_memory_bytes
@@ -23,47 +22,10 @@ from tightship.pool.cgroup import SlotCgroup
 from tightship.pool.channel import Channel, ChannelClosed
 from tightship.pool.kinship import adopt_orphans, outlive_signals
 from tightship.pool.messages import Exited, Kill, Spawn, Spawned, Watch
+from tightship.pool.ward import POLL_MAX_S, POLL_MIN_S, Ward
 
-#: Slowest and fastest polling of a watched slot, in seconds.
-POLL_MAX_S, POLL_MIN_S = 0.05, 0.005
-#: Fastest growth that polling reckons with, in bytes per second: page faults on fresh memory manage 1-3 GB/s.
-GROWTH_BYTES_PER_S = 4e9
 #: Longest wait for killed orphans to be gone before a death is reported all the same (a process stuck in the kernel).
 ORPHAN_WAIT_S = 1.0
-
-
-@dataclass
-class _Ward:
-    """One slot as the warden sees it."""
-
-    pid: int
-    line: Channel
-    cgroup: SlotCgroup | None
-    watch: Watch = field(default_factory=Watch)
-    poll_at_s: float = float("inf")
-    peak_bytes: int = 0
-    killed_for: str | None = None
-
-    def obey(self, watch: Watch) -> None:
-        """Enforce other limits from now on; what was killed, and may take long to be gone, needs none."""
-        if self.killed_for:
-            return
-        self.watch = watch
-        if self.cgroup is not None:
-            self.cgroup.limit(watch.ceiling_bytes)
-        self.peak_bytes = 0 if watch.fresh else self.peak_bytes
-        if watch.ceiling_bytes is None:
-            self.poll_at_s = 0.0  # once more: its attempt is over, and may have left something behind
-        else:
-            # Not at once: it is about to begin, and on a small machine waits for the processor that a look takes.
-            soon_s = time.monotonic() + POLL_MIN_S
-            self.poll_at_s = soon_s if watch.fresh else min(self.poll_at_s, soon_s)
-
-    def died_of(self, status: int) -> str:
-        """Return the cause of a death that was not the warden's doing."""
-        ran_out = self.cgroup is not None and self.cgroup.ran_out()
-        code = os.waitstatus_to_exitcode(status)
-        return "memory" if ran_out else f"signal {-code}" if code < 0 else f"exit {code}"
 
 
 class Warden:
@@ -74,7 +36,7 @@ class Warden:
         self._cgroups = cgroups
         self._spawned = 0
         self._parent_fd = parent_fd
-        self._wards: dict[int, _Ward] = {}
+        self._wards: dict[int, Ward] = {}
         self._wakeup_fd, self._signal_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._signal_fd, warn_on_full_buffer=False)
@@ -110,8 +72,7 @@ class Warden:
         return True
 
     def _next_due_s(self) -> float:
-        due = [min(ward.poll_at_s, ward.watch.kill_at_s or float("inf")) for ward in self._wards.values()]
-        return min(due, default=float("inf"))
+        return min((ward.due_s() for ward in self._wards.values()), default=float("inf"))
 
     def _ready(self, due_s: float) -> set[int]:
         poller = select.poll()
@@ -147,7 +108,7 @@ class Warden:
         finally:
             for fd in (work_fd, stderr_fd, null_fd):
                 os.close(fd)
-        self._wards[pid] = _Ward(pid, line, self._cgroup_for(pid))
+        self._wards[pid] = Ward(pid, line, self._cgroup_for(pid))
         with suppress(ChannelClosed):  # given up already; the closed line will end it
             line.send(Spawned(pid))
 
@@ -160,7 +121,7 @@ class Warden:
             cgroup.admit(pid)
         return cgroup
 
-    def _listen(self, ward: _Ward) -> None:
+    def _listen(self, ward: Ward) -> None:
         try:
             while (order := ward.line.receive(0)) is not None:
                 if isinstance(order, Watch):
@@ -171,8 +132,10 @@ class Warden:
             ward.line.close()
             self._kill(ward, "abandoned")
 
-    def _enforce(self, ward: _Ward, now_s: float) -> bool:
+    def _enforce(self, ward: Ward, now_s: float) -> bool:
         """Kill a slot that is over a limit; return whether it was time to look at it."""
+        if ward.killed_for:
+            return self._await_end(ward, now_s)
         watch = ward.watch
         if watch.kill_at_s is not None and now_s >= watch.kill_at_s:
             self._sample(ward)
@@ -185,25 +148,33 @@ class Warden:
             return True
         held_bytes = self._sample(ward)
         if held_bytes > watch.ceiling_bytes:
-            self._kill(ward, "memory")
+            self._kill(ward, ward.memory_cause)
         else:
-            headroom_s = (watch.ceiling_bytes - held_bytes) / GROWTH_BYTES_PER_S
-            ward.poll_at_s = time.monotonic() + min(POLL_MAX_S, max(POLL_MIN_S, headroom_s))
+            ward.put_off(time.monotonic(), watch.ceiling_bytes - held_bytes)
         return True
 
-    def _sample(self, ward: _Ward) -> int:
+    def _await_end(self, ward: Ward, now_s: float) -> bool:
+        """Have a killed slot reaped in any case: of the end of one that its own child traces no signal tells."""
+        if now_s < ward.poll_at_s:
+            return False
+        ward.poll_at_s = now_s + POLL_MAX_S
+        if now_s >= ward.report_at_s:
+            ward.report_at_s = float("inf")
+            self._report(ward, Exited(ward.killed_for or "", ward.peak_bytes, 0.0, 0))
+        return True
+
+    def _sample(self, ward: Ward) -> int:
         held_bytes = tree_memory_bytes(ward.pid)
         ward.peak_bytes = max(ward.peak_bytes, held_bytes)
         return held_bytes
 
-    def _kill(self, ward: _Ward, cause: str) -> None:
-        ward.killed_for = ward.killed_for or cause
-        ward.watch, ward.poll_at_s = Watch(), float("inf")
+    def _kill(self, ward: Ward, cause: str) -> None:
+        ward.doom(cause, time.monotonic())
         os.kill(ward.pid, signal.SIGKILL)  # not reaped yet, so the id is still its own
 
     def _reap(self) -> None:
         """Reap the dead; what a dead slot left behind is ours by now: kill it before its death is reported."""
-        ended: list[tuple[_Ward, int, float]] = []
+        ended: list[tuple[Ward, int, float]] = []
         orphans = 0
         give_up_at_s = time.monotonic() + ORPHAN_WAIT_S
         while True:
@@ -218,12 +189,14 @@ class Warden:
                 break
             select.select([self._wakeup_fd], [], [], POLL_MIN_S)
         for ward, status, cpu_s in ended:
-            exited = Exited(ward.killed_for or ward.died_of(status), ward.peak_bytes, cpu_s, orphans)
-            with suppress(ChannelClosed):  # the pool is gone or has given this slot up; nobody wants to know
-                ward.line.send(exited, timeout_s=0.1)
-            ward.line.close()
+            self._report(ward, Exited(ward.died_of(status), ward.peak_bytes, cpu_s, orphans))
             if ward.cgroup is not None:
                 ward.cgroup.close()
+
+    def _report(self, ward: Ward, exited: Exited) -> None:
+        with suppress(ChannelClosed):  # the pool is gone or has given this slot up; nobody wants to know
+            ward.line.send(exited, timeout_s=0.1)
+        ward.line.close()
 
     def _kill_strays(self) -> int:
         """Kill every child of ours that is no worker; return how many there were."""

@@ -86,6 +86,30 @@ def test_the_dead_hold_nothing(read, state, request):
     assert read(request.getfixturevalue(state)) == 0
 
 
+@pytest.fixture
+def leaderless(run_python, eventually):
+    """A process that holds 40 MiB and whose first thread has ended."""
+    exit_number = {"x86_64": 60, "aarch64": 93}.get(os.uname().machine)
+    if exit_number is None:
+        pytest.skip("the number of the system call is not known here")
+    process = run_python(
+        "import ctypes, threading; block = b'x' * (40 << 20)\n"
+        "def rest():\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.read()\n"
+        f"threading.Thread(target=rest).start(); ctypes.CDLL(None).syscall({exit_number}, 0)"
+    )
+    assert eventually(lambda: procfs._stat(process.pid)[0] == b"Z")
+    return process.pid
+
+
+def test_a_process_without_its_first_thread_lives_on(leaderless):
+    """It looks like a zombie, but runs, and its other threads tell what it holds."""
+    assert procfs.is_running(leaderless, procfs.start_time(leaderless))
+    assert procfs.memory_bytes(leaderless) > 38 * MIB
+    assert procfs.high_water_bytes(leaderless) > 38 * MIB
+
+
 def test_a_process_that_is_gone_has_no_start_time(gone):
     """No start time means no process."""
     assert procfs.start_time(gone) is None

@@ -74,6 +74,17 @@ def test_a_sweep_leaves_the_living_alone(root):
     assert folder.is_dir()
 
 
+def test_a_sweep_shows_a_folder_before_it_goes(root):
+    """Whoever sweeps may end what lives on there; the folders of the living are not shown."""
+    root.open_folder("living")
+    dead = folder_of_the_dead(root)
+    seen = []
+
+    root.sweep(lambda folder: seen.append((folder, folder.is_dir())))
+
+    assert seen == [(dead, True)]
+
+
 def test_a_sweep_takes_what_the_dead_left(root):
     """The owner has ended: its folder goes, with what is in it."""
     folder = folder_of_the_dead(root)
