@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tightship.core.bell import Bell
 from tightship.core.governor import Budget
 from tightship.core.notices import Notices
 from tightship.core.receipt import Receipt
-from tightship.errors import Cancelled, ConversionFailed, DiskFull, StaleClaim, StoreBusy, TightshipError
+from tightship.errors import Cancelled, ConversionFailed, SchemaTooNew, StaleClaim, StoreBusy, TightshipError
+from tightship.news import News
 from tightship.pool.content import Content
-from tightship.pool.messages import Partial, Progress
-from tightship.pool.vigil import Event
 from tightship.room import Room
 from tightship.runner import Job, Runner
 from tightship.store.record import Claim, JobRecord, Renewal
@@ -35,8 +31,6 @@ IDLE_S = 1.0
 SOON_S = 0.02
 #: Most jobs whose receipts are learnt from at the start.
 LEARN_FROM_LAST = 200
-#: How often progress is written down, in seconds.
-PROGRESS_EVERY_S = 1.0
 #: How often leases are renewed and time's work is done, in seconds; oftener where leases are short.
 KEEP_EVERY_S = 5.0
 #: How often it is looked whether another process wants a job to stop, in seconds: with the half second that work has to
@@ -52,15 +46,16 @@ class _Engagement:
 
     Args:
         lost: The lease was lost: nothing is brought back.
-        began_s, reported_s: When the work began, and when its progress was last written down.
+        news: What the work has to tell.
+        began_s: When the work began.
         ended: The job as the end of this work left it.
     """
 
     claim: Claim
+    news: News
     cancel: threading.Event = field(default_factory=threading.Event)
     lost: bool = False
     began_s: float = field(default_factory=time.monotonic)
-    reported_s: float = 0.0
     ended: JobRecord | None = None
 
 
@@ -85,7 +80,8 @@ class Dispatcher:
         self._ends = Notices[JobRecord]()
         self._handing_back = False
         self._closed = False
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._owner = store.owners.new()
+        self._presence = ExitStack()
         # One bell for each kind of work: a job that comes or ends wakes a thread or two, not all to ask the same.
         self._runs, self._looks, self._keeping = Bell(), Bell(), Bell()
         self._keep_at_s = 0.0
@@ -96,6 +92,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to work, knowing what the jobs before have needed."""
+        self._presence.enter_context(self._store.owners.present(self._owner))
         for job in reversed(self._store.newest(Status.SUCCEEDED, LEARN_FROM_LAST)):
             if job.receipt is not None:
                 self._room.learn(job, job.receipt)
@@ -151,6 +148,7 @@ class Dispatcher:
         _join(workers)
         self._keeping.stop()  # only now: whoever gets time to end needs the lease for as long
         _join([keeper])
+        self._presence.close()
         self._closed = True
         self._ends.wake()
 
@@ -161,6 +159,9 @@ class Dispatcher:
             while not bell.stopped:
                 try:
                     busy = turn()
+                except SchemaTooNew as newer:
+                    self._give_way(newer)
+                    return
                 except TightshipError as fault:  # the store is busy, the disk full, no worker starts: later, then
                     _log.warning("%s: %s", name, fault.public_message)
                     busy = False
@@ -203,7 +204,9 @@ class Dispatcher:
         wanted = self._store.wanted(self._owner) if engaged and not due else set()
         for engagement in engaged:
             if engagement.claim.job.id not in wanted:
-                self._renew(engagement, None)
+                self._heed(engagement, self._store.renew(engagement.claim))
+        if self._store.take_over():
+            self.ring()
         if due:
             self._keep_at_s = time.monotonic() + min(KEEP_EVERY_S, self._store.config.lease_s / 3)
             if self._store.sweep().requeued:
@@ -211,6 +214,17 @@ class Dispatcher:
             if self._runner.recall is not None:
                 self._runner.recall.expire()
         return False
+
+    def _give_way(self, newer: SchemaTooNew) -> None:
+        """End all work, for good: what is not done is done by the newer version when the leases have run out."""
+        with self._changed:
+            if not self._keeping.stopped:
+                _log.error("no job is worked on any more: %s", newer.public_message)
+            for bell in (self._runs, self._looks, self._keeping):
+                bell.stop()
+            for engagement in self._engaged:
+                engagement.lost = True
+                engagement.cancel.set()
 
     # --- one job ---------------------------------------------------------------------------------
 
@@ -265,7 +279,7 @@ class Dispatcher:
                 job.options,
                 media,
                 None if job.source_digest is None else Content(job.source_digest),
-                on_event=lambda event: self._heard(engagement, event),
+                on_event=lambda event: self._heed(engagement, engagement.news.tell(event)),
                 cancel=engagement.cancel,
             )
             with suppress(StaleClaim):  # another has the job by now, and its result counts
@@ -284,6 +298,7 @@ class Dispatcher:
             self._give_up(engagement, done.error, receipt)
             return
         self._room.learn(claim.job, receipt)
+        engagement.news.tell_rest()
         result = {name: value for name, value in (done.result or {}).items() if name != "output"}
         finish = partial(self._store.finish, claim, result, receipt, warnings=done.warnings)
         try:
@@ -316,19 +331,7 @@ class Dispatcher:
                 _log.warning("what came of a job is still to be written: %s", fault.public_message)
                 time.sleep(STOP_EVERY_S)
 
-    def _heard(self, engagement: _Engagement, event: Event) -> None:
-        try:
-            if isinstance(event, Partial):
-                with suppress(StaleClaim):
-                    self._store.append_partial(engagement.claim, event.payload)
-            elif time.monotonic() - engagement.reported_s >= PROGRESS_EVERY_S:
-                engagement.reported_s = time.monotonic()
-                self._renew(engagement, progress_of(event, time.monotonic() - engagement.began_s))
-        except (StoreBusy, DiskFull) as fault:  # the work goes on; the lease is not in the hands of its news
-            _log.warning("news of job %s are left out: %s", engagement.claim.job.id, fault.public_message)
-
-    def _renew(self, engagement: _Engagement, progress: Mapping[str, Any] | None) -> None:
-        renewal = self._store.renew(engagement.claim, progress)
+    def _heed(self, engagement: _Engagement, renewal: Renewal) -> None:
         if renewal is not Renewal.KEPT:
             engagement.lost = renewal is Renewal.LOST
             engagement.cancel.set()
@@ -341,7 +344,7 @@ class Dispatcher:
     @contextmanager
     def _engagement(self, claim: Claim) -> Iterator[_Engagement]:
         """Keep a claim where renewals, cancels and the end of the service find it."""
-        engagement = _Engagement(claim)
+        engagement = _Engagement(claim, News(self._store, claim))
         with self._changed:
             self._engaged.add(engagement)
             if self._handing_back:  # it was claimed just when all that runs was told to stop
@@ -359,10 +362,3 @@ def _join(threads: Iterable[threading.Thread]) -> None:
     for thread in threads:
         if thread.is_alive():
             thread.join()
-
-
-def progress_of(event: Progress, elapsed_s: float) -> dict[str, Any]:
-    """Return progress as people read it: the share that is done, and how long the rest may take."""
-    share = min(1.0, event.done / event.total) if event.total else None
-    eta_s = round(elapsed_s * (1 - share) / share, 1) if share else None
-    return {"fraction": share, "done": event.done, "total": event.total, "unit": event.unit, "eta_s": eta_s}

@@ -227,7 +227,7 @@ class StoreBusy(TightshipError):
 class SchemaTooNew(TightshipError):
     """The database was written by a newer version of tightship."""
 
-    code = "schema_too_new"
+    code, http_status = "schema_too_new", 503
 
 
 # --- what is wrong with the surroundings ------------------------------------------------------------

@@ -35,6 +35,11 @@ def claimed(store: Store, owner: str = "one") -> Claim:
     return claim
 
 
+def died(store: Store, owner: str) -> None:
+    """Leave what an owner leaves whose process was killed: its name, which nobody holds any more."""
+    (store.blobs.root.parent / "owners" / owner).touch()
+
+
 def probed(store: Store, reservation_bytes: int = 100) -> JobRecord:
     """Look at the next input, which there must be."""
     claim = store.claim_probe("one", 2**40)

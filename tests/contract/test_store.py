@@ -25,7 +25,7 @@ from tightship.store.states import FINAL, Status
 from tightship.store.store import Store
 
 from .conftest import Shop
-from .jobs import BROKEN, BUDGET_BYTES, OK, claimed, probed, statuses, submit, upload
+from .jobs import BROKEN, BUDGET_BYTES, OK, claimed, died, probed, statuses, submit, upload
 
 DIED = WorkerDied("it died")
 
@@ -251,6 +251,62 @@ def test_lost_lease_is_requeued_at_once_with_a_receipt(shop: Shop, store: Store)
     assert receipt is not None
     assert (receipt.outcome, receipt.cause, receipt.peak_bytes) == ("killed", "parent gone", None)
     assert receipt.wall_s >= 31
+
+
+def test_job_of_one_who_died_here_is_taken_over_at_once(store: Store) -> None:
+    """No lease is waited for, and no back-off; the attempt counts, and its receipt is written."""
+    dead, living = store.owners.new(), store.owners.new()
+    job, other = submit(store), submit(store)
+    lost = claimed(store, dead)
+    died(store, dead)
+    with store.owners.present(living):
+        kept = claimed(store, living)
+
+        assert store.take_over() == 1
+
+        again = claimed(store, "two")
+        assert (again.job.id, again.job.attempts) == (job.id, 2)
+        assert [each.cause for each in store.attempts_of(job.id)] == ["parent gone", None]
+        assert (store.take_over(), store.get(other.id).owner) == (0, living)
+        with pytest.raises(StaleClaim):
+            store.finish(lost, {"by": "the dead"}, OK)
+        assert store.renew(kept) is Renewal.KEPT
+
+
+def test_look_of_one_who_died_here_is_taken_over_at_once(store: Store) -> None:
+    """It costs no attempt, but its tries are counted."""
+    job = upload(store)
+    dead = store.owners.new()
+    assert store.claim_probe(dead, 2**40) is not None
+    died(store, dead)
+
+    assert store.take_over() == 1
+
+    assert store.claim_probe("two", 2**40) is not None
+    assert (store.get(job.id).attempts, store.attempts_of(job.id)) == (0, [])
+
+
+def test_job_of_one_who_may_live_elsewhere_keeps_its_lease(store: Store) -> None:
+    """An owner of whom nothing is known here waits out its lease: on another machine, or before this one's start."""
+    submit(store)
+    elsewhere = "another-kernel." + store.owners.new().partition(".")[2]
+    claim = claimed(store, elsewhere)
+    died(store, elsewhere)
+
+    assert store.take_over() == 0
+    assert store.renew(claim) is Renewal.KEPT
+
+
+def test_job_whose_holder_died_at_the_last_attempt_is_quarantined(store: Store) -> None:
+    """A job that takes its server down with it is not tried for ever."""
+    job = submit(store)
+    for _ in range(3):
+        dead = store.owners.new()
+        claimed(store, dead)
+        died(store, dead)
+        store.take_over()
+
+    assert (store.get(job.id).status, store.get(job.id).attempts) == (Status.QUARANTINED, 3)
 
 
 def test_job_that_kills_is_quarantined_after_its_attempts(shop: Shop, store: Store) -> None:
@@ -529,13 +585,12 @@ def test_threads_share_a_store(shop: Shop) -> None:
     assert len(set(done)) == 80
 
 
-def test_receipts_of_an_operation(store: Store) -> None:
-    """Reservations are learnt from attempts that went well, the newest first."""
+def test_receipts_of_jobs_that_went_well(store: Store) -> None:
+    """Reservations are learnt from them, the newest first."""
     for peak_bytes in (1, 2):
         submit(store)
         store.finish(claimed(store), {}, replace(OK, peak_bytes=peak_bytes))
     submit(store)
     store.fail(claimed(store), DIED, BROKEN)
 
-    assert [receipt.peak_bytes for receipt in store.receipts("gif")] == [2, 1]
-    assert store.receipts("clip") == []
+    assert [job.receipt and job.receipt.peak_bytes for job in store.newest(Status.SUCCEEDED)] == [2, 1]

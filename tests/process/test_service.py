@@ -28,6 +28,8 @@ from .conftest import HERE, possessions
 
 Eventually = Callable[..., None]
 QUICK = StoreConfig(backoff_base_s=0)
+#: Of servers that are killed, in seconds: longer than any test, so that what is done at once was not waited for.
+LEASE_S = 3600.0
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +173,8 @@ def test_memory_is_told(service: Service, short: Path, eventually: Eventually) -
 
 def test_killed_server_loses_no_job(home: Path, short: Path, long: Path, eventually: Eventually) -> None:
     """SIGKILL in the middle of uploads and jobs, then a new start: every accepted job ends, no half upload stays."""
-    lease_s = 3.0
-    with Store.open(home, StoreConfig(lease_s=lease_s)) as store:
-        first = _host(home, lease_s)
+    with Store.open(home) as store:
+        first = _host(home)
         running = send(store, "gif", long)
         waiting = [send(store, "info", short) for _ in range(3)]
         half = subprocess.Popen([sys.executable, "-c", _HALF_UPLOAD, str(home)], stdout=subprocess.PIPE, text=True)
@@ -187,7 +188,7 @@ def test_killed_server_loses_no_job(home: Path, short: Path, long: Path, eventua
         half.stdout.close()
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), "no process is left")
 
-        second = _host(home, lease_s)
+        second = _host(home)
         try:
             jobs = [ended(store, job, eventually) for job in (running, *waiting)]
             eventually(lambda: not list((store.blobs.root / "incoming").iterdir()), "the half upload is gone")
@@ -200,6 +201,28 @@ def test_killed_server_loses_no_job(home: Path, short: Path, long: Path, eventua
         assert [attempt.cause for attempt in killed] == ["parent gone"]
         assert killed[0].receipt is not None
         assert killed[0].receipt.peak_bytes is None
+
+
+def test_job_of_a_killed_server_is_taken_over_by_the_one_beside_it(
+    home: Path, long: Path, eventually: Eventually
+) -> None:
+    """Both work on one home; the one that lives takes the job over, and nobody waits for the lease."""
+    with Store.open(home) as store:
+        hosts = {str(host.pid): host for host in (_host(home), _host(home))}
+        try:
+            job_id = send(store, "gif", long)
+            eventually(lambda: store.get(job_id).status == Status.RUNNING, "it runs")
+            victim = hosts[str(store.get(job_id).owner).split(".")[1]]
+            victim.kill()
+            victim.wait()
+
+            job = ended(store, job_id, eventually)
+        finally:
+            for host in hosts.values():
+                host.kill()
+                host.wait()
+        assert (job.status, job.attempts) == (Status.SUCCEEDED, 2)
+        assert [attempt.cause for attempt in store.attempts_of(job_id)] == ["parent gone", None]
 
 
 _HALF_UPLOAD = """
@@ -217,10 +240,9 @@ with Store.open(Path(sys.argv[1]), StoreConfig(lease_s=1.0)) as store:
 """
 
 
-def _host(home: Path, lease_s: float) -> subprocess.Popen[str]:
-    host = subprocess.Popen(
-        [sys.executable, str(HERE / "service_host.py"), str(home), str(lease_s)], stdout=subprocess.PIPE, text=True
-    )
+def _host(home: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, str(HERE / "service_host.py"), str(home), str(LEASE_S)]
+    host = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None
     with host.stdout as out:
         assert out.readline() == "at work\n"

@@ -125,8 +125,8 @@ def test_a_worker_killed_in_the_middle_is_made_up_for(
         store = service.store
         keep = store.append_partial
 
-        def kill_at_the_first(claim: Claim, data: Mapping[str, Any]) -> None:
-            keep(claim, data)
+        def kill_at_the_first(claim: Claim, *parts: Mapping[str, Any], wait_s: float | None = None) -> None:
+            keep(claim, *parts, wait_s=wait_s)
             if not killed:
                 killed.extend(slot.pid for slot in service.pool.slots() if slot.busy)
                 os.kill(killed[0], signal.SIGKILL)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tightship import dispatcher as module
+from tightship import news
 from tightship.core.governor import Budget
 from tightship.core.peak_share import LEARN_FROM
 from tightship.core.receipt import Receipt
-from tightship.dispatcher import Dispatcher, progress_of
-from tightship.errors import Cancelled, ConversionFailed, DiskFull, JobNotFound, StoreBusy, TightshipError
+from tightship.dispatcher import Dispatcher
+from tightship.errors import (
+    Cancelled,
+    ConversionFailed,
+    DiskFull,
+    JobNotFound,
+    SchemaTooNew,
+    StoreBusy,
+    TightshipError,
+)
 from tightship.operations import validation
 from tightship.pool.messages import Partial, Progress
 from tightship.pool.pool import SlotReport
@@ -23,6 +34,7 @@ from tightship.runner import Runner
 from tightship.store.config import CacheConfig, StoreConfig
 from tightship.store.record import JobRecord
 from tightship.store.request import Request
+from tightship.store.schema import HEAD
 from tightship.store.states import Status
 from tightship.store.store import Store
 from tightship.store.sweep import SweepReport
@@ -400,9 +412,9 @@ def test_what_gets_time_to_end_keeps_its_lease(
         assert go.wait(LONG_S)
         return run(task, **rest)
 
-    def counted(claim: Any, progress: Any) -> Any:
+    def counted(claim: Any, *given: Any, **named: Any) -> Any:
         renewals.append(claim.job.id)
-        return renew(claim, progress)
+        return renew(claim, *given, **named)
 
     monkeypatch.setattr(pool, "run", run_when_told)
     monkeypatch.setattr(store, "renew", counted)
@@ -458,15 +470,16 @@ def test_job_that_is_claimed_while_all_is_told_to_stop_stops_too(
 def test_news_that_cannot_be_written_end_no_job(
     dispatcher: Dispatcher, store: CountingStore, pool: Slots, monkeypatch: pytest.MonkeyPatch, fault: TightshipError
 ) -> None:
-    """Work is worth more than word of how far it has come; what is told later is written again."""
-    monkeypatch.setattr(module, "PROGRESS_EVERY_S", 0.0)
+    """Work is worth more than word of how far it has come; parts that could not be written come with the next news."""
+    monkeypatch.setattr(news, "EVERY_S", 0.0)
+    monkeypatch.setattr(news, "WAIT_S", LONG_S)
     faults = [fault, fault]
 
     def fail_at_first(write: Callable[..., Any]) -> Callable[..., Any]:
-        def tried(*given: Any) -> Any:
+        def tried(*given: Any, **named: Any) -> Any:
             if faults:
                 raise faults.pop()
-            return write(*given)
+            return write(*given, **named)
 
         return tried
 
@@ -486,8 +499,82 @@ def test_news_that_cannot_be_written_end_no_job(
 
     assert (ended.status, ended.attempts) == (Status.SUCCEEDED, 1)
     told = [(event.kind, event.data) for event in store.events_since(job.id) if event.kind != "status"]
-    assert [kind for kind, _ in told] == ["partial", "progress"]
-    assert told[0][1] == {"part": 1}
+    assert [kind for kind, _ in told] == ["partial", "partial", "progress"]
+    assert [data for _, data in told[:2]] == [{"part": 0}, {"part": 1}]
+
+
+@pytest.fixture
+def locked(store: CountingStore) -> Iterator[sqlite3.Connection]:
+    """Another process, which writes when it is told to, and for as long as it likes."""
+    path = store._database.path
+    with closing(sqlite3.connect(path, LONG_S, isolation_level=None, check_same_thread=False)) as other:
+        yield other
+
+
+def test_cancel_does_not_wait_for_news_of_a_busy_store(
+    store: CountingStore, pool: Slots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: sqlite3.Connection
+) -> None:
+    """Others may write for a minute: whoever works sees at once that it is to stop; how it ended is written later."""
+    monkeypatch.setattr(news, "EVERY_S", 0.0)
+    working, stopped = threading.Event(), threading.Event()
+
+    def tell_until_cancelled(task: Any, *, on_event: Callable[[Any], None], cancel: threading.Event, **_: Any) -> Any:
+        working.set()
+        while not cancel.is_set():
+            on_event(Progress(1, 2, "tasks"))
+            on_event(Partial({"part": 1}))
+        stopped.set()
+        raise Cancelled("the job was cancelled")
+
+    monkeypatch.setattr(pool, "run", tell_until_cancelled)
+    with CountingStore.open(tmp_path / "home", StoreConfig(lease_s=10 * LONG_S, busy_s=10 * LONG_S)) as patient:
+        dispatcher = Dispatcher(patient, Runner(pool), Budget.within(2**34), tmp_path)  # type: ignore[arg-type]
+        job = patient.submit(Request("info", {}, 0), reservation_bytes=2**20)
+        dispatcher.start()
+        assert working.wait(LONG_S)
+        locked.execute("BEGIN IMMEDIATE")
+
+        dispatcher.cancel(job.id)
+
+        assert stopped.wait(LONG_S)
+        locked.execute("ROLLBACK")
+        assert dispatcher.wait(job.id, LONG_S).status is Status.CANCELLED
+        dispatcher.close(LONG_S)
+
+
+def test_newer_schema_ends_all_work(
+    dispatcher: Dispatcher,
+    store: CountingStore,
+    pool: Slots,
+    locked: sqlite3.Connection,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A newer version has migrated the database: what runs is stopped and brings nothing, and it is said once."""
+    working = threading.Event()
+
+    def run_until_cancelled(task: Any, *, cancel: threading.Event, **_: Any) -> Any:
+        working.set()
+        assert cancel.wait(LONG_S)
+        raise Cancelled("the job was cancelled")
+
+    monkeypatch.setattr(pool, "run", run_until_cancelled)
+    job = store.submit(Request("info", {}, 0), reservation_bytes=2**20)
+    dispatcher.start()
+    assert working.wait(LONG_S)
+
+    locked.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    eventually(lambda: not any(thread.is_alive() for thread in dispatcher._threads), "all work has ended")
+    with pytest.raises(SchemaTooNew):
+        dispatcher.wait(job.id)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == 1
+    assert "no job is worked on any more: the database has schema 9999" in said[0]
+    locked.execute(f"UPDATE alembic_version SET version_num = '{HEAD}'")
+    found = store.get(job.id)
+    assert (found.status, found.attempts, found.owner) == (Status.RUNNING, 1, dispatcher._owner)
 
 
 @pytest.mark.parametrize("answer", [MEDIA, ConversionFailed("it is broken")])
@@ -541,24 +628,6 @@ def test_what_cannot_be_brought_before_the_end_is_handed_back(
 
     found = store.get(job.id)
     assert (found.status, found.attempts) == (Status.PENDING, 0)
-
-
-@pytest.mark.parametrize(
-    ("event", "fraction", "eta_s"),
-    [
-        (Progress(0, 60, "s"), 0.0, None),
-        (Progress(15, 60, "s"), 0.25, 30.0),
-        (Progress(90, 60, "s"), 1.0, 0.0),
-        (Progress(7, None, "frames"), None, None),
-        (Progress(7, 0, "frames"), None, None),
-    ],
-)
-def test_progress_for_people(event: Progress, fraction: float | None, eta_s: float | None) -> None:
-    """The rest is reckoned from the time the done part took; what is not known is not guessed."""
-    told = progress_of(event, 10.0)
-
-    assert (told["fraction"], told["eta_s"]) == (fraction, eta_s)
-    assert (told["done"], told["total"], told["unit"]) == (event.done, event.total, event.unit)
 
 
 class WritingSlots(Slots):

@@ -166,8 +166,10 @@ class ResultCache:
                 self._memory.clear()
                 self._cleared_ns = cleared_ns
             found = self._memory.get(key)
-        if found is None:
-            return None
+            # The memory reckons with the time of day at which it was put there; a clock that was wrong is set back.
+            if found is None or self._ends_s(key, found, now_s := self._clock.wall_s()) <= now_s:
+                self._memory.pop(key, None)
+                return None
         entry = decode(key, found.data)
         if entry is None:
             self._dropped(key, "in memory")

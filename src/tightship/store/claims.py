@@ -142,14 +142,15 @@ def renew(tx: Transaction, claim: Claim, progress: Mapping[str, Any] | None) -> 
     return Renewal.CANCEL if row.cancel_requested else Renewal.KEPT
 
 
-def append_partial(tx: Transaction, claim: Claim, data: Mapping[str, Any]) -> None:
-    """Note a part of the result.
+def append_partial(tx: Transaction, claim: Claim, *parts: Mapping[str, Any]) -> None:
+    """Note parts of the result.
 
     Raises:
         StaleClaim: The lease was lost.
     """
     held(tx, claim, Status.RUNNING)
-    events.append(tx, claim.job.id, "partial", data)
+    for data in parts:
+        events.append(tx, claim.job.id, "partial", data)
 
 
 def held(tx: Transaction, claim: Claim, status: Status) -> Row:

@@ -23,7 +23,8 @@ class StoreConfig:
         max_attempts: Attempts after which a job is quarantined, unless the job says otherwise.
         max_passes: How often a job that fits in memory may go ahead of the oldest one, which does not; then all wait
             for the oldest.
-        lease_s: Seconds a claim, or a seat, holds without being renewed.
+        lease_s: Seconds a claim, or a seat, holds without being renewed; the claims of a server that died on this
+            machine end at once.
         backoff_base_s: Longest wait in seconds before the second attempt, after an error that a retry may cure; it
             doubles with each attempt.
         backoff_cap_s: Longest wait in seconds before any attempt.

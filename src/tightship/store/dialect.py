@@ -72,6 +72,17 @@ def open_engine(path: Path, busy_s: float) -> Engine:
 
 
 @contextmanager
+def patience(connection: Connection, wait_s: float, busy_s: float) -> Iterator[None]:
+    """Wait for others who write no longer than `wait_s` within the block, and `busy_s` after it as before."""
+    set_patience = "PRAGMA busy_timeout={:d}".format
+    driver(connection).execute(set_patience(int(wait_s * 1000)))
+    try:
+        yield
+    finally:
+        driver(connection).execute(set_patience(int(busy_s * 1000)))
+
+
+@contextmanager
 def begin(connection: Connection, how: tuple[str, ...]) -> Iterator[None]:
     """Open a transaction that begins with these statements; it is committed, or taken back after an error."""
     # Not by a listener to SQLAlchemy's own begin: an engine with listeners asks for more of them at every statement.
@@ -87,6 +98,8 @@ def written(clause: ClauseElement, names: Collection[str]) -> tuple[str, dict[st
     assert isinstance(compiled, SQLCompiler)
     if missing := {name for name, bind in compiled.binds.items() if bind.required} - set(names):
         raise ValueError(f"no value is given for {', '.join(sorted(missing))}")
+    if unknown := set(names) - set(compiled.binds):
+        raise ValueError(f"there is no place for {', '.join(sorted(unknown))}")
     defaults = {column.key: getattr(column.default, "arg", None) for column in compiled.insert_prefetch}
     fixed = {**compiled.params, **defaults}
     return str(compiled), {name: value for name, value in fixed.items() if name not in names}
@@ -109,9 +122,10 @@ def prepare(connection: Connection) -> None:
     driver(connection).execute("PRAGMA journal_mode=WAL")
 
 
-def now(connection: Connection, sql: str = NOW) -> float:
-    """Return the database's time in Unix seconds."""
-    return float(driver(connection).execute(f"SELECT {sql}").fetchone()[0])
+def moment(connection: Connection, now_sql: str) -> tuple[float, str]:
+    """Return the database's time in Unix seconds, and the revision of its schema."""
+    now_s, revision = driver(connection).execute(f"SELECT {now_sql}, version_num FROM alembic_version").fetchone()
+    return float(now_s), str(revision)
 
 
 def give_back(connection: Connection, pages: int) -> None:

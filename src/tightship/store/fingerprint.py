@@ -69,6 +69,8 @@ class Fingerprints:
         self._database = database
         self._max_rows = max_rows
         self._noted = 0
+        #: Whether one has had to go since this was opened: what is unknown may have been known once.
+        self.full = False
 
     def now_s(self) -> float:
         """Return the time by the database's clock."""
@@ -105,7 +107,7 @@ class Fingerprints:
             values = {**vars(fingerprint), "outcome": str(fingerprint.outcome), "error": error, "noted_s": now_s}
             connection.execute(insert(fingerprints), values)
             if self._noted % TRIM_EVERY == 0:
-                _trim(connection, self._max_rows)
+                self.full |= _trim(connection, self._max_rows)
         self._noted += 1
 
     def __len__(self) -> int:
@@ -116,11 +118,13 @@ class Fingerprints:
         return f"Fingerprints({self._database!r}, at most {self._max_rows})"
 
 
-def _trim(connection: Connection, max_rows: int) -> None:
+def _trim(connection: Connection, max_rows: int) -> bool:
+    """Remove the oldest beyond a number; return whether there were any."""
     beyond = select(fingerprints.c.noted_s).order_by(fingerprints.c.noted_s.desc()).offset(max_rows).limit(1)
     limit_s = connection.execute(beyond).scalar_one_or_none()
     if limit_s is not None:
         connection.execute(delete(fingerprints).where(fingerprints.c.noted_s <= limit_s))
+    return limit_s is not None
 
 
 def _fingerprint(row: Row[Any]) -> Fingerprint:

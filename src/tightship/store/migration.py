@@ -62,6 +62,16 @@ def revision(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
+def too_new(found: str) -> SchemaTooNew:
+    """Return the refusal of a schema that this version does not know."""
+    return SchemaTooNew(
+        f"the database has schema {found}; this version of tightship knows schemas up to {HEAD}: "
+        "use the newer version that wrote it, or another home",
+        found=found,
+        known=HEAD,
+    )
+
+
 def _upgrade(connection: Connection, found: str | None) -> None:
     # Slow to import, and needed once in the life of a database.
     from alembic import command
@@ -72,11 +82,6 @@ def _upgrade(connection: Connection, found: str | None) -> None:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
-        raise SchemaTooNew(
-            f"the database has schema {found}; this version of tightship knows schemas up to {HEAD}: "
-            "use the newer version that wrote it, or another home",
-            found=found,
-            known=HEAD,
-        )
+        raise too_new(found)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

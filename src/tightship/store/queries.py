@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy import Connection, bindparam, func, or_, select, union_all
 
-from tightship.core.receipt import Receipt
 from tightship.errors import JobNotFound
 from tightship.store.record import AttemptRecord, EventRecord, JobRecord
 from tightship.store.schema import attempts, events, jobs
@@ -77,13 +74,6 @@ def attempts_of(connection: Connection, job_id: str) -> list[AttemptRecord]:
     """Return the attempts at a job, the oldest first."""
     wanted = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.fence)
     return [AttemptRecord.of(row) for row in connection.execute(wanted)]
-
-
-def receipts(connection: Connection, operation: str, limit: int) -> list[Receipt]:
-    """Return the receipts of an operation's attempts that went well, the newest first: a way to learn reservations."""
-    wanted = select(attempts.c.receipt).where(attempts.c.operation == operation, attempts.c.outcome == "ok")
-    rows = connection.execute(wanted.order_by(attempts.c.finished_s.desc()).limit(limit))
-    return [Receipt.from_dict(json.loads(text)) for (text,) in rows]
 
 
 def refers_to(connection: Connection, digest: str) -> bool:

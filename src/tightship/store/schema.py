@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, text
 
 #: The newest migration.
-HEAD = "0005"
+HEAD = "0006"
 
 metadata = MetaData()
 
@@ -92,7 +92,6 @@ attempts = Table(
     Column("outcome", Text),
     Column("cause", Text),
     Column("receipt", Text),
-    Index("attempts_by_operation", "operation", "outcome", "finished_s", sqlite_where=text("outcome IS NOT NULL")),
 )
 
 events = Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,6 +17,7 @@ from tightship.store.claims import Load
 from tightship.store.config import StoreConfig
 from tightship.store.database import Database
 from tightship.store.fingerprint import Fingerprints
+from tightship.store.owner import Owners, running_kernel
 from tightship.store.record import AttemptRecord, Claim, EventRecord, JobRecord, Renewal
 from tightship.store.request import Request
 from tightship.store.seat import Seat
@@ -34,8 +36,9 @@ class Store:
     then nothing has been written.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore, config: StoreConfig) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, owners: Owners, config: StoreConfig) -> None:
         self.blobs = blobs
+        self.owners = owners
         self.config = config
         self.fingerprints = Fingerprints(database, config.max_fingerprints)
         self._database = database
@@ -53,8 +56,8 @@ class Store:
         config = config or StoreConfig()
         with disk_faults():
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        blobs = BlobStore(home / "blobs")
-        return cls(Database(home / "tightship.sqlite", config.busy_s, now_sql), blobs, config)
+        blobs, owners = BlobStore(home / "blobs"), Owners(home / "owners", running_kernel())
+        return cls(Database(home / "tightship.sqlite", config.busy_s, now_sql), blobs, owners, config)
 
     def close(self) -> None:
         """Close every connection."""
@@ -172,15 +175,19 @@ class Store:
         with self._write() as tx:
             return claims.claim(tx, owner, budget_bytes)
 
-    def renew(self, claim: Claim, progress: Mapping[str, Any] | None = None) -> Renewal:
-        """Let the claim's lease run anew, and tell how far the work has come."""
-        with self._write() as tx:
+    def renew(self, claim: Claim, progress: Mapping[str, Any] | None = None, *, wait_s: float | None = None) -> Renewal:
+        """Let the claim's lease run anew, and tell how far the work has come.
+
+        Args:
+            wait_s: How long others who write are waited for, where that is less than usual.
+        """
+        with self._write(wait_s=wait_s) as tx:
             return claims.renew(tx, claim, progress)
 
-    def append_partial(self, claim: Claim, data: Mapping[str, Any]) -> None:
-        """Tell whoever watches a part of the result; raises `StaleClaim`."""
-        with self._write() as tx:
-            claims.append_partial(tx, claim, data)
+    def append_partial(self, claim: Claim, *parts: Mapping[str, Any], wait_s: float | None = None) -> None:
+        """Tell whoever watches parts of the result; raises `StaleClaim`. `wait_s` as in `renew`."""
+        with self._write(wait_s=wait_s) as tx:
+            claims.append_partial(tx, claim, *parts)
 
     def finish(
         self,
@@ -238,6 +245,17 @@ class Store:
         """Say that somebody still waits for a job that was sent in as `attended`: it stays for another lease."""
         with self._write() as tx:
             control.attend(tx, job_id)
+
+    def take_over(self) -> int:
+        """Take the jobs of those who have died on this machine, without waiting for their leases.
+
+        Returns:
+            How many wait again.
+        """
+        taken: list[Status] = []
+        for owner in self.owners.departed():
+            taken += self._each(partial(sweep.take_over, owner=owner))
+        return taken.count(Status.PENDING)
 
     def sweep(self) -> SweepReport:
         """Undo what time undoes; to be called every few seconds, by any number of processes."""
@@ -305,17 +323,12 @@ class Store:
         with self._database.read() as connection:
             return queries.attempts_of(connection, job_id)
 
-    def receipts(self, operation: str, limit: int = 50) -> list[Receipt]:
-        """Return what an operation has cost when it went well, the newest first."""
-        with self._database.read() as connection:
-            return queries.receipts(connection, operation, limit)
-
     # --- how -------------------------------------------------------------------------------------
 
     @contextmanager
-    def _write(self, *, promise: bool = False) -> Iterator[Transaction]:
+    def _write(self, *, promise: bool = False, wait_s: float | None = None) -> Iterator[Transaction]:
         dropped: set[str] = set()
-        with self._database.write(promise=promise) as (connection, now_s):
+        with self._database.write(promise=promise, wait_s=wait_s) as (connection, now_s):
             yield Transaction(connection, now_s, self.config, dropped)
         # Only now: a file must outlive the row that refers to it, also when the commit fails. Whatever drops files is a
         # promise, so that a power cut does not bring the row back.

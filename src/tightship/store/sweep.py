@@ -18,6 +18,8 @@ from tightship.store.transition import end, remove, wait_again
 
 #: Rows changed in one transaction: others want to write too.
 BATCH = 100
+#: Jobs that may have a holder: those that are looked at are pending.
+_WORKED_ON = (Status.RUNNING, Status.PENDING)
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,13 @@ def expire_leases(tx: Transaction) -> list[Status]:
     Returns:
         What each of them is now.
     """
-    working = (Status.RUNNING, Status.PENDING)
-    lost = select(jobs).where(jobs.c.status.in_(working), jobs.c.lease_expires_s <= tx.now_s).limit(BATCH)
+    lost = select(jobs).where(jobs.c.status.in_(_WORKED_ON), jobs.c.lease_expires_s <= tx.now_s).limit(BATCH)
+    return [_take(tx, row) for row in tx.connection.execute(lost).all()]
+
+
+def take_over(tx: Transaction, owner: str) -> list[Status]:
+    """Take the jobs of an owner that has died from it, as `expire_leases` does later."""
+    lost = select(jobs).where(jobs.c.status.in_(_WORKED_ON), jobs.c.owner == owner)
     return [_take(tx, row) for row in tx.connection.execute(lost).all()]
 
 

@@ -77,7 +77,13 @@ class Journal:
         self._say(file, Told.COPIED if job is None else Told.DONE, None, job)
 
     def left(self, file: Sighting) -> None:
-        """Remember and tell that something else is at a file's place."""
+        """Remember and tell that something else is at a file's place.
+
+        With more files than are remembered it may well be ours, and to remember it would cost what is known of another:
+        each look through everything would tell of other files, without end.
+        """
+        if self._fingerprints.full and not any(each.source == key(file.source) for each in self._known(file)):
+            return
         self._fingerprints.note(self._noted(file, None, Outcome.LEFT))
         self._say(file, Told.LEFT)
 

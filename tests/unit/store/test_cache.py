@@ -368,6 +368,17 @@ def test_what_a_wrong_clock_has_put_there_goes(tmp_path: Path, look: Callable[[R
     assert list(cache.folder.iterdir()) == []
 
 
+def test_what_was_kept_before_a_clock_was_set_back_goes(tmp_path: Path) -> None:
+    """From memory as from disk: it would else stay until the clock has come so far again."""
+    clock = FakeClock(wall_s=time.time())
+    cache = ResultCache(tmp_path / "results", replace(CONFIG, ttl_s=600), clock)
+    cache.put(key(1), ENTRY)
+    clock.set_wall(time.time() - 365 * 86400)
+
+    assert cache.get(key(1)) is None
+    assert (cache.report().memory_entries, cache.report().disk_entries) == (0, 0)
+
+
 def test_without_a_time_nothing_goes(tmp_path: Path) -> None:
     """That is how it is usually."""
     clock = FakeClock(wall_s=time.time())

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from tightship.errors import StoreBusy
+from tightship.errors import SchemaTooNew, StoreBusy
 from tightship.store import dialect
 from tightship.store.database import Database
-from tightship.store.schema import events, seats
+from tightship.store.schema import HEAD, events, seats
 
 SEAT = {
     "id": "s", "operation": "gif", "options": "{}", "max_attempts": 1, "content_bytes": 0, "lease_expires_s": 0.0,
@@ -123,3 +123,14 @@ def test_connections_are_closed_with_the_database(tmp_path: Path) -> None:
     database.close()
 
     assert [path.name for path in tmp_path.iterdir()] == ["db"]
+
+
+def test_schema_of_a_newer_version_stops_all_work(database: Database) -> None:
+    """It was changed while this version worked: nothing is written or read, and the message says why."""
+    with database.write() as (connection, _):
+        connection.execute(insert(seats), SEAT)
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    for transaction in (database.read, database.write):
+        with pytest.raises(SchemaTooNew, match="schema 9999.*up to " + HEAD), transaction():
+            pass

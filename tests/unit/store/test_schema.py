@@ -20,7 +20,6 @@ from tightship.store.store import Store
         ("SELECT id FROM jobs WHERE source_digest = ?", "jobs_by_source"),
         ("SELECT id FROM jobs WHERE result_digest = ?", "jobs_by_result"),
         ("SELECT id FROM jobs WHERE attended_until_s <= ?", "jobs_by_attendance"),
-        ("SELECT 1 FROM attempts WHERE operation = ? AND outcome = ? ORDER BY finished_s", "attempts_by_operation"),
     ],
 )
 def test_index_that_leaves_rows_out_is_used(tmp_path: Path, question: str, index: str) -> None:

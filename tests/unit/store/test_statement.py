@@ -75,6 +75,13 @@ def test_missing_value_is_a_mistake(connection: Connection, given: dict[str, int
         _FIND.rows(connection, **given)
 
 
+@pytest.mark.parametrize("statement", [_ENTER, _FIND], ids=["enter", "find"])
+def test_value_that_has_no_place_is_a_mistake(connection: Connection, statement: Statement) -> None:
+    """It would be passed over, and what it was meant for left as it is."""
+    with pytest.raises(ValueError, match="there is no place for colour"):
+        statement.rows(connection, **{"id": "a"} if statement is _ENTER else {"thing_id": "a"}, colour="red")
+
+
 def test_text_is_made_once(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Making it takes longer than running it."""
     made = []

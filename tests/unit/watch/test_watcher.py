@@ -481,3 +481,23 @@ def test_fingerprints_survive_a_restart(yard: Yard) -> None:
     yard.watch()
 
     assert (yard.how(), yard.bench.worked) == ([], [])
+
+
+def test_more_files_than_are_remembered_are_not_told_of_again_and_again(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that were forgotten the results are left alone without a word, and no other is forgotten for them."""
+    monkeypatch.setattr("tightship.store.fingerprint.TRIM_EVERY", 1)
+    monkeypatch.setattr(yard.store.fingerprints, "_max_rows", 4)
+    for number in range(9):
+        yard.write(f"{number}.mp4", f"film {number}")
+    yard.watch()
+    assert Counter(told for _, told in yard.how()) == {"done": 9}
+
+    told = []
+    for _ in range(3):
+        yard.watch()
+        told += yard.how()
+
+    assert told == []
+    assert len(yard.results()) == len(yard.bench.worked) == 9
