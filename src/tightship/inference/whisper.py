@@ -22,6 +22,8 @@ from tightship.inference.window import Window
 
 Encoded = NDArray[np.float32]
 
+#: The file by which tokens are text.
+_TOKENIZER = "tokenizer.json"
 #: Tokens of one window, prompt included: what Whisper's text half was trained with.
 MAX_TOKENS = 448
 #: Frames that Whisper's sound half hears, 10 ms each; less is filled up with silence.
@@ -78,13 +80,17 @@ class Whisper:
             from faster_whisper import WhisperModel
         except ImportError as missing:
             raise ExtraMissing.of(missing.name) from None
+        if not (folder / _TOKENIZER).is_file():  # the library would fetch one, which a slot cannot
+            raise ModelUnusable(f"The model in {folder.name} cannot be loaded: {_TOKENIZER} is missing.")
         gpu = device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
         self.device = "cuda" if gpu else "cpu"
         try:
             self._loaded = WhisperModel(
                 str(folder), device=self.device, compute_type="float16" if gpu else "int8", cpu_threads=threads
             )
-        except (RuntimeError, ValueError) as fault:
+        except MemoryError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a damaged tokenizer's has no class of its own
             raise ModelUnusable(f"The model in {folder.name} cannot be loaded: {str(fault)[:300]}") from None
         self._model: Any = self._loaded.model
         self._voice = SileroNetwork()

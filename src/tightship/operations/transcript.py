@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,10 @@ Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
 SUFFIXES: Mapping[str, str] = {
     "json": ".json", "text": ".txt", "srt": ".srt", "vtt": ".vtt", "verbose_json": ".json",
 }  # fmt: skip
+#: Seconds that a subtitle is shown at least: what its times can tell.
+_LEAST_S = 0.001
+#: What parts the times of a subtitle, and so must not be in its text.
+_ARROW = re.compile("-{2,}>")
 #: A segment as plain JSON: `id, seek, start, end, text, tokens, temperature, avg_logprob, compression_ratio,
 #: no_speech_prob`, and `words` where they were asked for.
 Segment = Mapping[str, Any]
@@ -91,16 +96,20 @@ def _text(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
 
 def _srt(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
     for number, (segment, text) in enumerate(_shown(segments), start=1):
-        times = f"{clock_time(segment['start'], ',')} --> {clock_time(segment['end'], ',')}"
-        yield f"{number}\n{times}\n{text.replace('-->', '->')}\n\n"
+        yield f"{number}\n{_times(segment, ',')}\n{_ARROW.sub('->', text)}\n\n"
 
 
 def _vtt(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
     yield "WEBVTT\n\n"
     for segment, text in _shown(segments):
-        times = f"{clock_time(segment['start'], '.')} --> {clock_time(segment['end'], '.')}"
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        yield f"{times}\n{escaped}\n\n"
+        yield f"{_times(segment, '.')}\n{escaped}\n\n"
+
+
+def _times(segment: Segment, point: str) -> str:
+    """Return when a subtitle is shown; one that takes no time would be damage to some players."""
+    start_s, end_s = segment["start"], max(segment["end"], segment["start"] + _LEAST_S)
+    return f"{clock_time(start_s, point)} --> {clock_time(end_s, point)}"
 
 
 def _shown(segments: Iterable[Segment]) -> Iterator[tuple[Segment, str]]:

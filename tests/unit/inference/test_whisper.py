@@ -79,8 +79,25 @@ def test_a_folder_that_only_looks_like_a_model_is_refused(tmp_path: Path, tiny: 
     folder.mkdir()
     (folder / "model.bin").write_bytes(b"no weights")
     (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text("{}")
 
     with pytest.raises(ModelUnusable, match="broken"):
+        Whisper(folder, "cpu")
+
+
+@pytest.mark.parametrize(("text", "fault"), [(None, "tokenizer.json is missing"), ("{", "EOF")])
+def test_a_model_whose_tokenizer_cannot_be_read_is_refused(
+    tmp_path: Path, tiny_en: Path, text: str | None, fault: str
+) -> None:
+    """It is the model's fault, and no file's: whoever watches a folder tries its files again with a better one."""
+    folder = tmp_path / "wordless"
+    folder.mkdir()
+    for name in ("model.bin", "config.json", "vocabulary.txt"):
+        (folder / name).symlink_to(tiny_en / name)
+    if text is not None:
+        (folder / "tokenizer.json").write_text(text)
+
+    with pytest.raises(ModelUnusable, match=f"wordless .*{fault}"):
         Whisper(folder, "cpu")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -43,6 +44,22 @@ def test_srt_is_numbered_from_one_with_commas() -> None:
     assert written("srt") == (
         "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n"
         "2\n00:01:00,000 --> 00:01:01,200\nTom & Jerry <b>run</b> -> home.\n\n"
+    )
+
+
+@pytest.mark.parametrize("arrow", ["-->", "--->", "-" * 9 + ">"])
+def test_no_text_in_srt_looks_like_a_time(arrow: str) -> None:
+    """However long its arrows are: a player would take the line for the next subtitle's."""
+    assert "1 -> 2" in (text := written("srt", [segment(0, 0, 1, f"1 {arrow} 2")]))
+    assert text.count("-->") == 1
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_a_subtitle_ends_after_it_has_begun(form: str) -> None:
+    """A segment may take no time, where the one before it lasts as long."""
+    assert re.findall(r"\d\d[.,]\d{3}", written(form, [segment(0, 1.5, 1.5, " Yes.")])) in (
+        ["01,500", "01,501"],
+        ["01.500", "01.501"],
     )
 
 

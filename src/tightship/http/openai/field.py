@@ -12,20 +12,23 @@ from typing import Any, Literal, cast, get_args
 
 from tightship.errors import InvalidOptions
 from tightship.http.field import Fields, Order
+from tightship.inference.language import code_of
 from tightship.operations.transcript import Format
 
 #: Fields that count, without the brackets that mark a list.
 FIELDS = (
-    "model", "language", "prompt", "response_format", "temperature", "timestamp_granularities", "stream", "include",
-    "chunking_strategy", "hotwords", "vad_filter", "without_timestamps",
+    "model", "language", "languages", "prompt", "keywords", "response_format", "temperature",
+    "timestamp_granularities", "stream", "include", "chunking_strategy", "hotwords", "vad_filter", "without_timestamps",
 )  # fmt: skip
 #: Those that may be there more than once.
-_LISTS = frozenset({"timestamp_granularities", "include", "chunking_strategy"})
+_LISTS = frozenset({"languages", "keywords", "timestamp_granularities", "include", "chunking_strategy"})
 #: Fields that ask for what is not done here; others that are not known change nothing that somebody could miss.
 _SPEAKERS = frozenset({"known_speaker_names", "known_speaker_references"})
 #: Formats in which the text can be told piece by piece.
 _STREAMED = frozenset({"json", "text"})
 _TRUTH = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
+#: Characters of a prompt that count, the last ones: OpenAI's API hears the last 224 tokens, and refuses no more.
+_PROMPT_CHARS = 4096
 #: Characters of a wrong value that are worth repeating.
 _SHOWN_CHARS = 40
 
@@ -78,9 +81,9 @@ class AudioWording:
         _refuse_the_impossible(told)
         options = {
             "model": told.one("model"),
-            "language": told.one("language"),
-            "prompt": told.one("prompt"),
-            "hotwords": told.one("hotwords"),
+            "language": told.one("language") or _only_language(told),
+            "prompt": (told.one("prompt") or "")[-_PROMPT_CHARS:].strip() or None,
+            "hotwords": ", ".join([*told.all("hotwords"), *told.all("keywords")]) or None,
             "temperature": told.number("temperature"),
             "vad_filter": told.truth("vad_filter"),
             "task": self._task,
@@ -140,6 +143,15 @@ def _granularity(told: _Told, form: str) -> Mapping[str, Any]:
     if "word" in asked and form != "verbose_json":
         raise _wrong("timestamp_granularities", "word", f"it needs response_format=verbose_json, not {form}")
     return {"words": True, "segments": "segment" in asked} if "word" in asked else {}
+
+
+def _only_language(told: _Told) -> str | None:
+    """Return the language spoken where but one is possible; among several the model decides by what it hears."""
+    possible = told.all("languages")
+    for language in possible:
+        if code_of(language) is None:
+            raise _wrong("languages", language, "it must be a code such as en, or an English name")
+    return possible[0] if len(possible) == 1 else None
 
 
 def _refuse_the_impossible(told: _Told) -> None:

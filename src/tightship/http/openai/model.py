@@ -17,6 +17,8 @@ ALIAS = "whisper-1"
 
 #: A name may have a slash; none at all is not the default model's.
 _Id = Annotated[str, Path(pattern=r"\S")]
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "It is not on this machine."}}
+_AT_WORK: dict[int | str, dict[str, Any]] = {409: {"description": "A job works with it."}}
 
 
 def model_routes(state: AppState) -> APIRouter:
@@ -29,13 +31,13 @@ def model_routes(state: AppState) -> APIRouter:
         """List the models that are on this machine; `whisper-1` is the default one."""
         return {"object": "list", "data": [_document(model) for model in await state.call(_listed)]}
 
-    @router.get("/{model_id:path}")
+    @router.get("/{model_id:path}", responses=_UNKNOWN)
     async def show(model_id: _Id) -> dict[str, Any]:
         """Show a model that is on this machine."""
         found = await state.call(resolve, model_id, folders=False)
         return _document(replace(found, name=model_id))
 
-    @router.post("/{model_id:path}/unload")
+    @router.post("/{model_id:path}/unload", responses=_UNKNOWN | _AT_WORK)
     async def unload(model_id: _Id) -> dict[str, Any]:
         """Close the idle workers that hold a model, which gives all of its memory back; `unloaded` tells how many."""
         closed = await state.call(state.service.unload_model, model_id)

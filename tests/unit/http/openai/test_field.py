@@ -53,6 +53,32 @@ def test_fields_are_options() -> None:
     }  # fmt: skip
 
 
+def test_keywords_are_hotwords() -> None:
+    """What OpenAI calls so; both may be there."""
+    assert order(keywords__=["Ada", "Krel"])[0]["hotwords"] == "Ada, Krel"
+    assert order(hotwords="Sir", keywords__=["Ada"])[0]["hotwords"] == "Sir, Ada"
+
+
+@pytest.mark.parametrize(
+    ("fields", "language"),
+    [
+        ({"languages__": ["fr"]}, "fr"),
+        ({"languages": "fr", "language": "de"}, "de"),
+        ({"languages__": ["fr", "de"]}, None),
+    ],
+)
+def test_the_only_possible_language_is_the_one_spoken(fields: dict[str, Any], language: str | None) -> None:
+    """Among several the model decides."""
+    assert order(**fields)[0].get("language") == language
+
+
+def test_of_a_long_prompt_the_end_counts() -> None:
+    """As in OpenAI's API, which refuses none for its length."""
+    options, _ = order(prompt="and so on " * 600 + "Ada")
+    assert len(options["prompt"]) <= 4096
+    assert options["prompt"].endswith("so on Ada")
+
+
 def test_an_empty_field_is_none() -> None:
     """Forms that are put together by others send fields that nobody filled in."""
     assert order(language="", temperature=" ", prompt="", stream="", include__=[""]) == order()
@@ -102,6 +128,7 @@ def test_translation_is_another_task() -> None:
         ({"temperature": "3"}, "temperature", "3"),
         ({"temperature": "nan"}, "temperature", "nan"),
         ({"language": "xx"}, "language", "xx"),
+        ({"languages__": ["fr", "xx"]}, "languages", "xx"),
         ({"stream": "maybe"}, "stream", "maybe"),
         ({"vad_filter": "2"}, "vad_filter", "2"),
         ({"without_timestamps": "-"}, "without_timestamps", "-"),
@@ -110,7 +137,7 @@ def test_translation_is_another_task() -> None:
         ({"chunking_strategy[threshold]": "0.4"}, "chunking_strategy", "threshold"),
         ({"known_speaker_names__": ["Ada"]}, "known_speaker_names", "speakers"),
         ({"model": ["a", "b"]}, "model", "more than one"),
-        ({"prompt": "a" * 5000}, "prompt", "at most"),
+        ({"hotwords": "a" * 5000}, "hotwords", "at most"),
     ],
 )
 def test_what_cannot_be_done_is_refused(fields: dict[str, Any], option: str, value: str) -> None:
