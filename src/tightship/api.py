@@ -12,6 +12,7 @@ from typing import Any
 from tightship.config import Config, default_home
 from tightship.core.receipt import Receipt
 from tightship.operations.clip import container_of
+from tightship.operations.gif import check_name
 from tightship.pool.pool import Pool
 from tightship.pool.vigil import Event
 from tightship.recall import open_recall
@@ -55,7 +56,7 @@ def convert_video_to_gif(
 
     Args:
         path: The video.
-        out: The GIF; replaced when it exists.
+        out: The GIF, its name ending in `.gif`; replaced when it exists.
         start: Where to begin.
         end: Where to stop; by default at the end of the video.
         on_event: Called with `Progress`.
@@ -70,6 +71,7 @@ def convert_video_to_gif(
     Raises:
         TightshipError: It could not be done; the class and its `code` say why.
     """
+    check_name(Path(out))
     options = {**options, **_span(start, end)}
     return _run("gif", path, out, options, on_event=on_event, cancel=cancel, pool=pool)
 

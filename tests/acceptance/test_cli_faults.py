@@ -58,14 +58,16 @@ def test_unwritable_output_fails_before_the_work(cli: Cli, video: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("gif", "IN", "IN"), "same file"),
+        (("clip", "IN", "IN"), "same file"),
         (("gif", "IN", "-"), "stdout"),
+        (("clip", "IN", "-"), "stdout"),
+        (("gif", "IN", "out.mp4"), "ends in .gif"),
         (("gif", "IN", "out.gif", "--width", "0"), "width"),
         (("gif", "IN", "out.gif", "--fps", "nan"), "finite"),
         (("gif", "IN", "out.gif", "--quality", "best"), "'low', 'medium' or 'high'"),
         (("gif", "IN", "out.gif", "--start", "soon"), "'soon' is not a duration"),
         (("gif", "IN", "out.gif", "--start", "2", "--end", "1"), "must be after"),
-        (("clip", "IN", "out.xyz"), ".mkv"),
+        (("clip", "IN", "out.gif"), ".mkv"),
         (("gif", "IN", "out.gif", "--width", "wide"), "--width"),
         (("gif", "IN"), "OUT"),
         (("gif", "IN", "out.gif", "--depth", "3"), "--depth"),

@@ -68,6 +68,28 @@ def test_the_page_signs_in_with_a_cookie(server: Server) -> None:
     assert server.http.get("/v1/jobs", headers={"Cookie": f"{token}0"}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("told", "secure"),
+    [
+        ({"X-Forwarded-Proto": "https"}, True),
+        ({"Host": "localhost:8443", "Origin": "https://localhost:8443"}, True),
+        ({"X-Forwarded-Proto": "http"}, False),
+        ({}, False),
+    ],
+)
+def test_behind_a_proxy_with_tls_the_cookie_never_goes_without(
+    server: Server, told: dict[str, str], secure: bool
+) -> None:
+    """The proxy on this machine says that it was asked over TLS, or the browser's own origin does."""
+    signed_in = server.http.post("/v1/session", json={"key": KEY}, headers=told)
+    signed_out = server.http.delete("/v1/session", headers=told)
+    server.http.cookies.clear()
+
+    assert [response.status_code for response in (signed_in, signed_out)] == [204, 204]
+    for response in (signed_in, signed_out):
+        assert ("; Secure" in response.headers["set-cookie"]) == secure
+
+
 def test_the_page_signs_out(server: Server) -> None:
     """The browser is told to forget the cookie; another site cannot have it done."""
     signed_out = server.http.delete("/v1/session")

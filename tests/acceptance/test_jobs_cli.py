@@ -86,7 +86,8 @@ def test_purge_removes_what_has_ended(cli: Cli, kept: tuple[JobRecord, JobRecord
     with Store.open(home) as store:
         assert [job.id for job in store.newest()] == [waiting.id]
     assert cli("jobs", "purge", waiting.id, "--json").json() == {"purged": [waiting.id]}
-    assert cli("jobs", "list").out == "No jobs.\n"
+    assert cli("jobs", "list").out == f"No jobs in {home}.\n"
+    assert cli("jobs", "list", "--status", "failed").out == f"No failed jobs in {home}.\n"
 
 
 def test_one_job_that_refuses_stops_no_other(cli: Cli, kept: tuple[JobRecord, JobRecord], home: Path) -> None:
@@ -109,7 +110,7 @@ def test_one_job_that_refuses_stops_no_other(cli: Cli, kept: tuple[JobRecord, Jo
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("show", UNKNOWN), 1, "there is no job of that id"),
+        (("show", UNKNOWN), 1, "there is no job of that id in "),
         (("list", "--status", "lost"), 2, "there is no status 'lost'"),
         (("purge",), 2, "say which jobs to remove"),
         (("purge", UNKNOWN, "--ended"), 2, "say which jobs to remove"),

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tightship.cli.settings import Settings
-from tightship.errors import InvalidOptions
+from tightship.errors import InvalidOptions, JobNotFound
 
 if TYPE_CHECKING:
     from tightship.client import Client
@@ -24,7 +25,9 @@ _PAGE = 100
 
 
 class Backlog(Protocol):
-    """Jobs as plain JSON, in the shape of the HTTP API."""
+    """Jobs as plain JSON, in the shape of the HTTP API; `place` says whose."""
+
+    place: str
 
     def jobs(self, status: str | None) -> Iterator[Mapping[str, Any]]:
         """Yield jobs, the newest first."""
@@ -45,8 +48,9 @@ class Backlog(Protocol):
 class StoredJobs:
     """The jobs in the store of a home folder."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, home: Path) -> None:
         self._store = store
+        self.place = str(home)
 
     def jobs(self, status: str | None) -> Iterator[Mapping[str, Any]]:
         """Yield jobs, the newest first."""
@@ -83,8 +87,9 @@ class StoredJobs:
 class RemoteJobs:
     """The jobs of a server."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, url: str) -> None:
         self._client = client
+        self.place = url
 
     def jobs(self, status: str | None) -> Iterator[Mapping[str, Any]]:
         """Yield jobs, the newest first."""
@@ -116,7 +121,10 @@ def open_backlog(settings: Settings, url: str | None, api_key: str | None) -> It
         url = url or os.environ.get(URL)
     try:
         with _opened(settings, url, api_key or os.environ.get(API_KEY)) as backlog:
-            yield backlog
+            try:
+                yield backlog
+            except JobNotFound as unknown:  # often it is known, in another home
+                raise JobNotFound(f"{unknown.public_message} in {backlog.place}") from None
     except ModuleNotFoundError as missing:
         if missing.name not in EXTRAS:
             raise
@@ -131,13 +139,14 @@ def _opened(settings: Settings, url: str | None, api_key: str | None) -> Iterato
         from tightship.client import Client
 
         with Client(url, api_key) as client:
-            yield RemoteJobs(client)
+            yield RemoteJobs(client, url)
         return
     from tightship.config import JOBS, JobsConfig, default_home
     from tightship.store.store import Store
 
-    with Store.open(settings.home or default_home(), JOBS.read(os.environ, JobsConfig()).store) as store:
-        yield StoredJobs(store)
+    home = settings.home or default_home()
+    with Store.open(home, JOBS.read(os.environ, JobsConfig()).store) as store:
+        yield StoredJobs(store, home)
 
 
 def first(jobs: Iterator[Mapping[str, Any]], limit: int) -> tuple[list[Mapping[str, Any]], bool]:

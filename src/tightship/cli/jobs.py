@@ -36,7 +36,7 @@ Examples:
   tightship jobs list
   tightship jobs list --status quarantined --limit 100
 """
-SHOW_HELP = "Tell all about one job: what was asked for, how it went, what it cost."
+SHOW_HELP = "Tell all about one job: how it went, what it cost."
 SHOW_EXAMPLES = """\b
 Examples:
   tightship jobs show JOB
@@ -105,7 +105,8 @@ def list_(
     if text := jobs_in_words(jobs):
         say(text)
     if not settings.quiet and (more or not jobs):
-        say("There are more: --limit shows them." if more else "There are no such jobs." if status else "No jobs.")
+        none = f"No {status} jobs in {backlog.place}." if status else f"No jobs in {backlog.place}."
+        say("There are more: --limit shows them." if more else none)
     return DONE
 
 

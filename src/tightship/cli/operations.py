@@ -32,7 +32,7 @@ End = Annotated[
 
 GIF_HELP = """Turn a video, or a part of it, into an animated GIF.
 
-The picture keeps its shape and is never enlarged; frames are dropped, never repeated.
+The picture keeps its shape and is never enlarged; frames are dropped, never repeated. The name of OUT ends in .gif.
 """
 GIF_EXAMPLES = """\b
 Examples:
@@ -105,6 +105,11 @@ def gif(
 ) -> int:
     """Turn a video into a GIF."""
     settings = settings_of(context, home, quiet, as_json)
+    require_media()
+    from tightship.operations.gif import check_name
+
+    _refuse_stdout(output)
+    check_name(output)
     options = {"width": width, "height": height, "fps": fps, "loop": loop, "dither": dither, "colors": colors}
     return _perform(settings, "gif", source, output, {**options, "quality": quality, **_span(start, end)})
 
@@ -127,6 +132,7 @@ def clip(
     require_media()
     from tightship.operations.clip import container_of
 
+    _refuse_stdout(output)
     options = {"exact": exact, "container": container_of(output), **_span(start, end)}
     return _perform(settings, "clip", source, output, options)
 
@@ -134,6 +140,7 @@ def clip(
 def info(context: typer.Context, source: In, home: Home = None, quiet: Quiet = False, as_json: AsJson = False) -> int:
     """Tell what a media file holds."""
     settings = settings_of(context, home, quiet, as_json)
+    require_media()
     return _perform(settings, "info", source, None, {})
 
 
@@ -152,9 +159,6 @@ def require_media(extra: str = "media") -> None:
 
 
 def _perform(settings: Settings, name: str, source: Path, output: Path | None, options: Mapping[str, Any]) -> int:
-    require_media()
-    if str(output) == "-":
-        raise InvalidOptions("a result is a file and does not go to stdout; name one as OUT")
     from tightship.api import open_runner
     from tightship.cli.progress import open_bar
     from tightship.config import Config
@@ -167,6 +171,11 @@ def _perform(settings: Settings, name: str, source: Path, output: Path | None, o
         job = runner.run(name, source, output, given, on_event=on_event, cancel=settings.cancel)
     _report(settings, job)
     return exit_code(job.error)
+
+
+def _refuse_stdout(output: Path) -> None:
+    if str(output) == "-":
+        raise InvalidOptions("a result is a file and does not go to stdout; name one as OUT")
 
 
 def _report(settings: Settings, job: Job) -> None:

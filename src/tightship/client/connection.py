@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ T = TypeVar("T")
 _REFUSAL_BYTES = 64 * 2**10
 #: What a proxy answers in the place of a server that is away.
 _AWAY = (502, 503, 504)
+#: How the system's own faults begin: of no use to people.
+_ERRNO = re.compile(r"^\[Errno -?[0-9]+\] ")
 _MEMBERS = {"type", "title", "status", "detail", "code", "message", "instance", "retryable"}
 
 
@@ -96,7 +99,8 @@ class Connection:
         except TightshipError:
             raise  # some are ValueErrors as well
         except (httpx.TransportError, httpx.StreamError) as fault:
-            raise ServerUnreachable(f"{self.url} does not answer: {fault or type(fault).__name__}") from fault
+            why = _ERRNO.sub("", str(fault)) or type(fault).__name__
+            raise ServerUnreachable(f"{self.url} does not answer: {why}") from fault
         except (httpx.DecodingError, ValueError) as fault:
             raise TightshipError(f"{self.url} answered what is not understood: {fault}") from fault
 

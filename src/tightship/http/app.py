@@ -33,7 +33,13 @@ def create_app(service: Service, config: HttpConfig) -> FastAPI:
     """Return the application on an open service; `app.state.shared` is what its routes share."""
     state = AppState(service, config, KeyRing(config.api_keys), Meters())
     # The pages that FastAPI offers for its schema load scripts from elsewhere; the schema itself is served.
-    app = FastAPI(title="tightship", version=version("tightship"), docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="tightship",
+        version=version("tightship"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a form would be sent twice, and behind a proxy the second time without TLS
+    )
     app.state.shared = state
     for router in (
         submission_routes(state),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import h11
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tightship.errors import QueueFull
 from tightship.http.fault import MalformedRequest
+from tightship.http.header import SafeHeaders
+from tightship.http.linger import Linger
 from tightship.http.problem import problem
 
 
@@ -24,6 +26,8 @@ class PromptConnection(H11Protocol):
     header_s = 10.0
     #: Most connections at a time.
     max_connections = 256
+    #: What answers those that are too many.
+    surplus: ASGIApp
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -33,7 +37,7 @@ class PromptConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         # The server's own refusal tells neither why nor when to come again.
-        self.app = self._refuse if len(self.connections) > self.max_connections else self._served
+        self.app = self.surplus if len(self.connections) > self.max_connections else self._served
         super().data_received(data)
         self._watch()
 
@@ -46,12 +50,6 @@ class PromptConnection(H11Protocol):
         for part in (head, h11.Data(data=bytes(refusal.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(part) or b"")
         self.transport.close()
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        most = self.max_connections
-        refusal = problem(QueueFull(f"there are more than {most} connections", limit=most), scope["path"])
-        refusal.headers["Connection"] = "close"
-        await refusal(scope, receive, send)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
@@ -79,5 +77,17 @@ class PromptConnection(H11Protocol):
 
 def prompt_connection(header_s: float, max_connections: int) -> type[PromptConnection]:
     """Return the class of connections, so many at a time, whose headers must be there within so many seconds."""
-    limits = {"header_s": header_s, "max_connections": max_connections}
+    limits = {"header_s": header_s, "max_connections": max_connections, "surplus": refusing(max_connections)}
     return type("PromptConnection", (PromptConnection,), limits)
+
+
+def refusing(max_connections: int) -> ASGIApp:
+    """Return an application that tells everybody to come again, as politely as all others are refused."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        error = QueueFull(f"there are more than {max_connections} connections", limit=max_connections)
+        refusal = problem(error, scope["path"])
+        refusal.headers["Connection"] = "close"
+        await refusal(scope, receive, send)
+
+    return SafeHeaders(Linger(refuse))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from tightship.errors import TightshipError
+from tightship.http.problem import problem
 from tightship.http.state import AppState
 
 
@@ -22,15 +23,14 @@ def health_routes(state: AppState) -> APIRouter:
         return {"status": "live"}
 
     @router.head("/ready", include_in_schema=False)
-    @router.get("/ready", responses={503: {"description": "Send work elsewhere."}})
+    @router.get("/ready", response_model=dict[str, str], responses={503: {"description": "Send work elsewhere."}})
     async def ready() -> Response:
         """Whether work is taken: the server is not stopping, and its database answers."""
-        if state.draining.is_set():
-            return JSONResponse({"status": "draining"}, 503)
         try:
+            state.refuse_when_draining()
             await state.call(state.service.store.load)
         except TightshipError as error:
-            return JSONResponse({"status": error.code}, 503)
+            return problem(error, status=503)
         return JSONResponse({"status": "ready"})
 
     @router.get("/memory")

@@ -16,6 +16,10 @@ from tightship.store.states import Status
 MAX_PAGE = 200
 
 _UNKNOWN = {404: "There is no such job."}
+_REMOVAL: dict[int | str, dict[str, Any]] = {
+    202: {"description": "It goes when it has stopped."},
+    404: {"description": _UNKNOWN[404]},
+}
 _NOT_ANEW = {409: "It has not ended, has succeeded, or its input is gone.", 503: "As many wait as may wait."}
 
 
@@ -59,7 +63,7 @@ def job_routes(state: AppState) -> APIRouter:
         service.dispatcher.ring(job)
         return job_document(job)
 
-    @router.delete("/{job_id}", status_code=204, responses={202: {"description": "It goes when it has stopped."}})
+    @router.delete("/{job_id}", status_code=204, responses=_REMOVAL)
     async def delete(job_id: str) -> Response:
         """Remove a job and its files; one that runs is stopped first."""
 

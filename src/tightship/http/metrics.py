@@ -14,6 +14,7 @@ from tightship.core.verdict import Kind
 from tightship.http.state import AppState
 from tightship.service import Service
 
+_TEXT = {"description": "Samples, one a line.", "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}
 _PLAIN = (
     ("reserved_bytes", "Memory that jobs at work are admitted by."),
     ("running", "Jobs that run, in all processes."),
@@ -56,7 +57,7 @@ def metrics_routes(state: AppState) -> APIRouter:
     router = APIRouter()
     state.meters.registry.register(ServiceCollector(state.service))
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=Response, responses={200: _TEXT})
     async def metrics() -> Response:
         """What the service holds and does, in Prometheus' text format."""
         text = await state.call(generate_latest, state.meters.registry)

@@ -22,7 +22,7 @@ def refusal(config: HttpConfig, method: str, headers: Mapping[str, str]) -> Tigh
     """Return why a request is not served, or None when it is."""
     host = headers.get("host", "")
     if not _is_ours(host, config):
-        return ForeignRequest("the server is not called by that name; name it among the allowed hosts if it is")
+        return ForeignRequest("the server is not called by that name; if it is, set TIGHTSHIP_HTTP_ALLOWED_HOSTS to it")
     if method in SAFE_METHODS:
         return None
     origin = headers.get("origin")
@@ -31,6 +31,16 @@ def refusal(config: HttpConfig, method: str, headers: Mapping[str, str]) -> Tigh
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return ForeignRequest("the request comes from a page of another site")
     return None
+
+
+def is_https(scheme: str, headers: Mapping[str, str]) -> bool:
+    """Whether the browser sees the page over TLS, which a proxy may end: its `Origin` tells, whatever proxy there is.
+
+    Args:
+        scheme: By which the request came in, or by which a trusted proxy says that it did.
+        headers: Of a request that was not refused.
+    """
+    return "https" in (scheme, urlsplit(headers.get("origin", "")).scheme)
 
 
 def _is_ours(host: str, config: HttpConfig) -> bool:

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Mount
 
 from tightship.errors import InvalidOptions, TightshipError
 from tightship.http.fault import Unauthenticated
@@ -24,17 +25,21 @@ MEDIA_TYPE = "application/problem+json"
 #: Seconds after which to come again, where the fault itself does not know.
 RETRY_AFTER_S = 5
 _CODES = {404: "not_found", 405: "method_not_allowed"}
+#: What may be asked for at all.
+_METHODS = ("GET", "HEAD", "POST", "DELETE")
 _OWN = frozenset({"type", "title", "status", "detail", "code"})
 
 
-def problem(error: TightshipError, path: str = "") -> Response:
+def problem(error: TightshipError, path: str = "", status: int | None = None) -> Response:
     """Return the response that tells an error of ours.
 
     Args:
         path: What was asked for: clients of OpenAI's API understand errors in its form alone.
+        status: In place of the error's own.
     """
     headers: dict[str, str] = {}
-    if error.http_status == 503:
+    status = status or error.http_status
+    if status == 503:
         after_s = error.details.get("retry_after_s")
         headers["Retry-After"] = str(math.ceil(float(after_s)) if after_s else RETRY_AFTER_S)
     if isinstance(error, Unauthenticated):
@@ -43,7 +48,7 @@ def problem(error: TightshipError, path: str = "") -> Response:
         headers["Content-Range"] = f"bytes */{error.details.get('size_bytes')}"
     if speaks_openai(path):
         return envelope(error, headers)
-    return document(error.http_status, error.code, error.public_message, error.details, headers)
+    return document(status, error.code, error.public_message, error.details, headers)
 
 
 def document(
@@ -82,15 +87,31 @@ async def _ours(request: Request, error: Exception) -> Response:
 async def _of_status(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "malformed_request")
+    detail, headers = str(error.detail), error.headers
+    if error.status_code == 404:
+        detail = "there is nothing at this path; /openapi.json tells what there is"
+    if error.status_code == 405:
+        allowed = ", ".join(_methods_at(request))
+        detail, headers = f"this path does not take {request.method}; it takes {allowed}", {"Allow": allowed}
     if speaks_openai(request.scope["path"]):
-        return enveloped(error.status_code, code, str(error.detail), headers=error.headers)
-    return document(error.status_code, code, str(error.detail), headers=error.headers)
+        return enveloped(error.status_code, code, detail, headers=headers)
+    return document(error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return what may be done at a path, by all routes together; the framework tells that of the first one alone."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+
+    def taken(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if taken(method)] or ["GET", "HEAD"]  # of files that are served as they are
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    name = ".".join(str(part) for part in first["loc"][1:])  # after where it stands: in the path, a header...
     return problem(InvalidOptions(f"{name}: {first['msg']}", option=name), request.scope["path"])
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from tightship.core.receipt import Receipt
 from tightship.http.gate import OPEN_PATHS
@@ -17,7 +18,10 @@ from tightship.http.problem import MEDIA_TYPE
 from tightship.store.states import Status
 
 _Time = Annotated[datetime, PlainSerializer(lambda at: at.isoformat(timespec="milliseconds").replace("+00:00", "Z"))]
-_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_REFERENCE = "#/components/schemas/{model}"
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+#: The form that the clients of OpenAI's API know.
+_ENVELOPED = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Envelope")}}}
 _RETRY_AFTER = {"description": "Seconds after which to come again.", "schema": {"type": "integer"}}
 
 
@@ -89,6 +93,21 @@ class Problem(BaseModel):
     code: str = Field(description="Stable: see the list of errors in the documentation.")
 
 
+class EnvelopedFault(BaseModel):
+    """Why a request was refused, to OpenAI's clients."""
+
+    message: str
+    type: str
+    param: str | None = Field(description="The field of the request that is wrong, where it is one.")
+    code: str = Field(description="Stable: see the list of errors in the documentation.")
+
+
+class Envelope(BaseModel):
+    """What OpenAI's clients find an error in."""
+
+    error: EnvelopedFault
+
+
 def answers(model: type[BaseModel], status: int = 200, refusals: Mapping[int, str] | None = None) -> dict[str, Any]:
     """Return what a route says of its answers: the shape, and by status when it refuses."""
     told = {status: {"description": why} for status, why in (refusals or {}).items()}
@@ -108,7 +127,11 @@ def described(app: FastAPI) -> Callable[[], dict[str, Any]]:
                     _tell_faults(path, operation["responses"])
             parts = found["components"]
             parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-            parts["schemas"] |= {"Problem": Problem.model_json_schema()}
+            faults: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+                (Problem, "serialization"),
+                (Envelope, "serialization"),
+            ]
+            parts["schemas"] |= models_json_schema(faults, ref_template=_REFERENCE)[1]["$defs"]
             for unused in ("HTTPValidationError", "ValidationError"):  # the framework's own, which nobody gets here
                 del parts["schemas"][unused]
             app.openapi_schema = found
@@ -119,11 +142,11 @@ def described(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
 def _tell_faults(path: str, responses: dict[str, Any]) -> None:
     responses["default"] = {"description": "Refused; `code` says why."}
-    if speaks_openai(path):  # in a form of its own, which its clients know
-        responses.pop("422", None)
-        return
+    form = _ENVELOPED if speaks_openai(path) else _PROBLEM
     for status, response in responses.items():
         if status == "default" or status >= "400":
-            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+            response["content"] = form
+        if response["description"] == "Validation Error":  # the framework's words
+            response["description"] = "A parameter is not right."
         if status == "503":
             response["headers"] = {"Retry-After": _RETRY_AFTER}

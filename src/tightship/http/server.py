@@ -23,6 +23,8 @@ from tightship.service import ServiceConfig, open_service
 BACKLOG = 128
 #: Bytes of headers that are read at all. What is moderately too large is answered; only beyond is the connection cut.
 PARSER_BYTES = 4 * MAX_HEADER_BYTES
+#: Who is believed when he says by `X-Forwarded-Proto` that he was asked over TLS: proxies on this machine.
+PROXIES = ("127.0.0.1", "::1")
 
 
 def serve(
@@ -55,7 +57,7 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            forwarded_allow_ips=list(PROXIES),
             h11_max_incomplete_event_size=PARSER_BYTES,
             timeout_graceful_shutdown=math.ceil(http.drain_s),
         )
@@ -116,7 +118,8 @@ def _listening(http: HttpConfig) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((http.host, http.port), family=family, backlog=BACKLOG)
     except OSError as fault:
-        raise AddressUnavailable(f"cannot listen on {http.host} port {http.port}: {fault.strerror}") from None
+        why = (fault.strerror or str(fault)).partition(" (")[0]  # Python adds the address, which stands there already
+        raise AddressUnavailable(f"cannot listen on {http.host} port {http.port}: {why}") from None
     with listener:
         yield listener
 

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 from fastapi import APIRouter, Request, Response
 
+from tightship.http import origin
 from tightship.http.fault import MalformedRequest, RequestStalled, Unauthenticated
 from tightship.http.key import COOKIE
 from tightship.http.state import AppState
@@ -27,13 +28,18 @@ _BODY: dict[str, Any] = {
         },
     }
 }
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "It holds no key."},
+    401: {"description": "That is not a key of this server."},
+    408: {"description": "It came too slowly."},
+}
 
 
 def session_routes(state: AppState) -> APIRouter:
     """Return the routes that sign the page in and out."""
     router = APIRouter()
 
-    @router.post("/v1/session", status_code=204, openapi_extra=_BODY)
+    @router.post("/v1/session", status_code=204, openapi_extra=_BODY, responses=_REFUSALS)
     async def sign_in(request: Request) -> Response:
         """Exchange an API key for a cookie; where no keys are needed, nothing happens."""
         response = Response(status_code=204)
@@ -52,15 +58,16 @@ def session_routes(state: AppState) -> APIRouter:
             max_age=int(state.config.session_s),
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=origin.is_https(request.url.scheme, request.headers),
         )
         return response
 
     @router.delete("/v1/session", status_code=204)
-    async def sign_out() -> Response:
+    async def sign_out(request: Request) -> Response:
         """Have the browser forget the cookie. The session itself ends with its time, or with its key."""
         response = Response(status_code=204)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        secure = origin.is_https(request.url.scheme, request.headers)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure)
         return response
 
     return router

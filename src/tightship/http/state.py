@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from tightship.errors import QueueFull
 from tightship.http.config import HttpConfig
 from tightship.http.key import KeyRing
 from tightship.http.measure import Meters
@@ -38,6 +39,11 @@ class AppState:
     draining: threading.Event = field(default_factory=threading.Event)
     _uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOAD_THREADS))
     _others: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(OTHER_THREADS))
+
+    def refuse_when_draining(self) -> None:
+        """Raise `QueueFull` when the server stops."""
+        if self.draining.is_set():
+            raise QueueFull("the server is stopping", retry_after_s=self.service.config.drain_s)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call what waits for the database or the disk, in a thread."""

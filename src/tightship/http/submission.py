@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from tightship.errors import QueueFull
 from tightship.http.document import job_document
 from tightship.http.fault import MalformedRequest, UploadStalled
 from tightship.http.field import JobWording, Wording
@@ -114,8 +113,7 @@ async def _pieces(state: AppState, request: Request) -> AsyncIterator[bytes]:
     pace = Pace(state.config.min_upload_bytes_per_s, state.config.upload_window_s)
     more = True
     while more:
-        if state.draining.is_set():
-            raise QueueFull("the server is stopping", retry_after_s=state.service.config.drain_s)
+        state.refuse_when_draining()
         message: Message = {"type": "http.request", "more_body": True}
         began_s = anyio.current_time()
         with anyio.move_on_after(LOOK_UP_S):

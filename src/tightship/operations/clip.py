@@ -60,7 +60,7 @@ def container_of(path: Path) -> str:
     container = path.suffix.lower().removeprefix(".")
     if container not in CONTAINERS:
         known = ", ".join(f".{name}" for name in CONTAINERS)
-        raise InvalidOptions(f"A clip's name ends in one of {known}, not {path.suffix!r}.", suffix=path.suffix)
+        raise InvalidOptions(f"a clip's name ends in one of {known}; {path.name!r} does not", suffix=path.suffix)
     return container
 
 

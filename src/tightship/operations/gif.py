@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
@@ -54,6 +55,16 @@ class GifOptions:
     def __post_init__(self) -> None:
         if self.end_s is not None and self.end_s <= self.start_s:
             raise InvalidOptions(f"end_s ({self.end_s}) must be after start_s ({self.start_s}).")
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name for a result that promises something else than a GIF.
+
+    Raises:
+        InvalidOptions: It does not end in `.gif`.
+    """
+    if path.suffix.lower() != ".gif":
+        raise InvalidOptions(f"a GIF's name ends in .gif; {path.name!r} does not", suffix=path.suffix)
 
 
 def _reservation_bytes(options: GifOptions, media: Media) -> int:

@@ -85,6 +85,22 @@ def test_other_sites_change_nothing(method: str, headers: dict[str, str], served
     assert (refusal is None) == served
 
 
+@pytest.mark.parametrize(
+    ("scheme", "origin_header", "over_tls"),
+    [
+        ("http", None, False),
+        ("https", None, True),
+        ("http", "https://media.example", True),
+        ("http", "http://media.example", False),
+        ("http", "null", False),
+    ],
+)
+def test_whether_the_page_is_seen_over_tls(scheme: str, origin_header: str | None, over_tls: bool) -> None:
+    """The browser's own word counts too: a proxy in another container is not believed."""
+    headers = {} if origin_header is None else {"origin": origin_header}
+    assert origin.is_https(scheme, headers) == over_tls
+
+
 @pytest.mark.parametrize(("host", "inside"), [("127.0.0.9", True), ("::1", True), ("0.0.0.0", False), ("x", False)])
 def test_what_only_this_machine_reaches(host: str, inside: bool) -> None:
     """Loopback addresses and `localhost`, nothing else."""

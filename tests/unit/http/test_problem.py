@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import anyio
 import httpx
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tightship.http.connection import refusing
 from tightship.http.linger import LINGER_BYTES, Linger
 from tightship.http.problem import tell_every_error
 
@@ -34,7 +36,7 @@ def test_a_bug_is_told_without_its_traceback() -> None:
     assert "secret" not in response.text
 
 
-def _exchange(pieces: AsyncIterator[bytes], read: bool) -> tuple[list[Message], list[int]]:
+def _exchange(pieces: AsyncIterator[bytes], app: ASGIApp) -> tuple[list[Message], list[int]]:
     """Answer a request of these pieces; return what was sent, and the size of each piece that was taken."""
     sent: list[Message] = []
     taken: list[int] = []
@@ -47,15 +49,21 @@ def _exchange(pieces: AsyncIterator[bytes], read: bool) -> tuple[list[Message], 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+    scope = {"type": "http", "path": "/v1/jobs", "headers": [(b"content-length", b"1")]}
+    anyio.run(app, scope, receive, send)
+    return sent, taken
+
+
+def _refusing(read: bool) -> ASGIApp:
+    """Return what refuses a request, after reading it or before."""
+
+    async def refuse(_scope: Scope, receive: Receive, send: Send) -> None:
         while read and (await receive())["more_body"]:
             pass
         await send({"type": "http.response.start", "status": 413, "headers": []})
         await send({"type": "http.response.body", "body": b"no"})
 
-    scope = {"type": "http", "headers": [(b"content-length", b"1")]}
-    anyio.run(Linger(app), scope, receive, send)
-    return sent, taken
+    return Linger(refuse)
 
 
 async def _endless() -> AsyncIterator[bytes]:
@@ -69,7 +77,7 @@ async def _short() -> AsyncIterator[bytes]:
 
 def test_the_answer_goes_out_before_the_rest_is_thrown_away() -> None:
     """What still comes is taken, but not for ever, and the connection is closed."""
-    sent, taken = _exchange(_endless(), read=False)
+    sent, taken = _exchange(_endless(), _refusing(read=False))
     assert sent[0]["headers"] == [(b"connection", b"close")]
     assert [message.get("body") for message in sent[1:]] == [b"no", b""]
     assert [message.get("more_body") for message in sent[1:]] == [True, False]
@@ -78,5 +86,16 @@ def test_the_answer_goes_out_before_the_rest_is_thrown_away() -> None:
 
 def test_a_request_that_was_read_keeps_its_connection() -> None:
     """Nothing is left to throw away."""
-    sent, taken = _exchange(_short(), read=True)
+    sent, taken = _exchange(_short(), _refusing(read=True))
     assert (sent[0]["headers"], len(sent), taken) == ([], 2, [1, 0])
+
+
+def test_a_connection_too_many_is_refused_as_politely() -> None:
+    """An upload on it gets its answer, too, and what every other answer says to browsers."""
+    sent, taken = _exchange(_endless(), refusing(3))
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"connection"]) == (503, b"close")
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert json.loads(sent[1]["body"])["limit"] == 3
+    assert [message.get("more_body") for message in sent[1:]] == [True, False]
+    assert sum(taken) == LINGER_BYTES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import av
 import pytest
 
 from tests.media.synthetic import Video, write_video
+from tightship import convert_video_to_gif, extract_video_segment
 from tightship.errors import Cancelled, FrameTooLarge, InvalidOptions, VideoTooLong
 from tightship.media.limits import Limits
 from tightship.operations import clip, gif, info
@@ -45,6 +47,27 @@ def test_an_unknown_operation_is_named() -> None:
     """Users are told what there is."""
     with pytest.raises(InvalidOptions, match="gif, info, clip, transcribe"):
         operation_named("sing")
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (convert_video_to_gif, "out.mp4"),
+        (convert_video_to_gif, "out"),
+        (lambda path, out: extract_video_segment(path, out, 0), "out.gif"),
+        (lambda path, out: extract_video_segment(path, out, 0), "out"),
+    ],
+)
+def test_a_name_that_promises_something_else_is_refused(
+    make: Callable[[Path, Path], object], name: str, video: Path, tmp_path: Path
+) -> None:
+    """The ending says what comes; a file of that name that is there already is left alone, and no process starts."""
+    (tmp_path / name).write_text("from yesterday")
+
+    with pytest.raises(InvalidOptions, match="name ends in"):
+        make(video, tmp_path / name)
+
+    assert (tmp_path / name).read_text() == "from yesterday"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation.name)

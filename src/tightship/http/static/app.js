@@ -46,6 +46,7 @@ function choose(files) {
   [file] = files;
   key = null;
   find("drop").dataset.chosen = "";
+  delete find("drop").dataset.wrong;
   find("file-name").textContent = file.name;
   find("file-hint").textContent = `${bytes(file.size)} · drop or choose another to change it`;
   fault(files.length > 1 ? "One file at a time: the first of them was taken." : "");
@@ -75,12 +76,20 @@ async function start(event) {
   event.preventDefault();
   fault("");
   if (!file) {
-    fault("Choose a file first.");
-    find("file").focus();
+    askForFile();
     return;
   }
   const chosen = options.read();
   if (chosen) await send(chosen);
+}
+
+/** Say it where the file goes: on a phone the button is a screen away. */
+function askForFile() {
+  const text = "Choose a file first.";
+  find("drop").dataset.wrong = "";
+  find("file-hint").textContent = text;
+  announce(text);
+  find("file").focus();
 }
 
 async function send(chosen) {

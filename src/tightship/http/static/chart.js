@@ -8,6 +8,8 @@ const HEIGHT = 190;
 const EDGE = { left: 58, right: 8, top: 20, bottom: 24 };
 // Two points further apart than this are not joined: nobody looked in between.
 const GAP_S = 7;
+// The limits are shown by themselves from this part of the soft one on.
+const NEAR = 4;
 const total = (point) => point.slots.reduce((sum, held) => sum + held, 0);
 
 /** A round number of bytes that fits the axis about four times. */
@@ -25,10 +27,14 @@ function runs(points) {
   return parts.filter((part) => part.length);
 }
 
+const most = (points) => Math.max(1, ...points.map((point) => Math.max(total(point), point.server)));
+
+/** Whether the limits are so far off that what is held would be a flat line beneath them. */
+export const farFromLimits = (points, budget) => most(points) < budget.soft_bytes / NEAR;
+
 /** The highest value that has to be seen. */
-export function ceiling(points, budget, zoomed) {
-  const used = Math.max(1, ...points.map((point) => Math.max(total(point), point.server)));
-  return zoomed ? used * 1.25 : Math.max(budget.hard_bytes, used) * 1.08;
+function ceiling(points, budget, zoomed) {
+  return zoomed ? most(points) * 1.25 : Math.max(budget.hard_bytes, most(points)) * 1.08;
 }
 
 /** Return the chart as an element. `points`: `{ at, slots: [bytes], server }`, oldest first, `at` in seconds. */
@@ -46,6 +52,7 @@ export function chart(points, budget, { width, zoomed, title }) {
     runs(points).map((part) => svg("path", { class: "server", d: line(part, (point) => point.server, scale) })),
     limit("soft", budget.soft_bytes, scale),
     limit("hard", budget.hard_bytes, scale),
+    beyond(budget, scale),
   );
 }
 
@@ -84,4 +91,12 @@ function limit(name, value, { y, width, top }) {
     svg("line", { class: `limit ${name}`, x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
     svg("text", { class: `limit-name ${name}`, x: width - EDGE.right, y: y(value) + (below ? 14 : -5), "text-anchor": "end" }, `${name} ${bytes(value)}`),
   ];
+}
+
+/** Name at the upper edge the limits that lie above it. */
+function beyond(budget, { width, top }) {
+  const names = [["soft", budget.soft_bytes], ["hard", budget.hard_bytes]].filter(([, value]) => value > top);
+  if (!names.length) return [];
+  const parts = names.map(([name, value], at) => svg("tspan", { class: `limit-name ${name}` }, `${at ? ", " : ""}${name} ${bytes(value)}`));
+  return svg("text", { class: "beyond", x: width - EDGE.right, y: 11, "text-anchor": "end" }, "\u2191 ", ...parts);
 }

@@ -30,7 +30,7 @@ function progressWords(job) {
 
 /** A card that follows its job; `onChange(job)` and `onGone(id)` tell the list. */
 export class JobCard {
-  #busy = false;
+  #acting = null;
   #detailed = "";
 
   constructor(job, { open, onChange, onGone }) {
@@ -168,10 +168,11 @@ export class JobCard {
     });
   }
 
-  /** Run one action at a time, and say so when it is refused. */
+  /** Run one action for each state of the job, and say so when it is refused. An event may outrun the answer to it. */
   async #once(action) {
-    if (this.#busy) return;
-    this.#busy = true;
+    const { status } = this.job;
+    if (this.#acting === status) return;
+    this.#acting = status;
     try {
       await action();
     } catch (error) {
@@ -179,7 +180,7 @@ export class JobCard {
       this.fault.textContent = error.message;
       announce(error.message);
     } finally {
-      this.#busy = false;
+      if (this.#acting === status) this.#acting = null;
     }
   }
 }

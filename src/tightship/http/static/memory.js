@@ -1,7 +1,7 @@
 // What is held, and how much may be: a live chart, and the same in words.
 
 import { call } from "./api.js";
-import { chart, SPAN_S } from "./chart.js";
+import { chart, farFromLimits, SPAN_S } from "./chart.js";
 import { find, h, say, svg } from "./dom.js";
 import { bytes, count } from "./format.js";
 
@@ -11,7 +11,7 @@ const held = (slot) => slot.used_bytes ?? slot.held_bytes ?? 0;
 
 function memoryWords({ budget, reserved_bytes: reserved, slots, server }) {
   const sum = slots.reduce((all, slot) => all + held(slot), 0);
-  const who = slots.length ? `${count(slots.length, "slot holds", "slots hold")} ${bytes(sum)}` : "No slot has started yet";
+  const who = slots.length ? `${count(slots.length, "slot holds", "slots hold")} ${bytes(sum)}` : "No slot is open";
   const promised = reserved ? `, ${bytes(reserved)} is reserved for running jobs` : "";
   return `${who}${promised}; the server itself takes ${bytes(server.rss_bytes)}. Jobs start while their reservations fit ` +
     `into ${bytes(budget.soft_bytes)}; above ${bytes(budget.hard_bytes)} a slot is stopped.`;
@@ -71,7 +71,8 @@ export class Memory {
   #points = [];
   #budget = null;
   #timer = 0;
-  #zoomed = false;
+  /** What was chosen; before that, whatever shows something. */
+  #zoomed = null;
   #verdicts = "";
 
   constructor() {
@@ -100,7 +101,7 @@ export class Memory {
     this.#budget = memory.budget;
     say(find("memory-words"), memoryWords(memory));
     say(find("queue-words"), queueWords(memory));
-    find("slots").replaceChildren(slotTable(memory.slots));
+    find("slots").replaceChildren(...(memory.slots.length ? [slotTable(memory.slots)] : []));
     this.#judge(memory.verdicts ?? {});
     this.#draw();
   }
@@ -114,16 +115,22 @@ export class Memory {
     find("growth").hidden = !find("growth").textContent;
   }
 
+  #isZoomed() {
+    return this.#zoomed ?? farFromLimits(this.#points, this.#budget);
+  }
+
   #zoom() {
-    this.#zoomed = !this.#zoomed;
-    find("zoom").textContent = this.#zoomed ? "Show the limits" : "Zoom in";
+    if (!this.#budget) return;
+    this.#zoomed = !this.#isZoomed();
     this.#draw();
   }
 
   #draw() {
     const width = find("chart").clientWidth;
     if (!this.#budget || width < 80) return;
+    const zoomed = this.#isZoomed();
+    say(find("zoom"), zoomed ? "Show the limits" : "Zoom in");
     const title = `Memory over the last three minutes. ${find("memory-words").textContent}`;
-    find("chart").replaceChildren(chart(this.#points, this.#budget, { width, zoomed: this.#zoomed, title }));
+    find("chart").replaceChildren(chart(this.#points, this.#budget, { width, zoomed, title }));
   }
 }
