@@ -152,7 +152,7 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
 
 
 def within(limit_s: float, condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition holds."""
+    """Wait until a condition holds; where how soon counts for nothing, a minute, as machines are busy."""
     give_up_at_s = time.monotonic() + limit_s
     pause = threading.Event()
     while not condition():

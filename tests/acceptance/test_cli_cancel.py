@@ -43,7 +43,7 @@ def test_signal_cancels_and_leaves_nothing(
     family = {pid: procfs.start_time(pid) for pid in procfs.descendants(working.pid)}
 
     working.send_signal(signum)
-    out, err = working.communicate(timeout=30)
+    out, err = working.communicate(timeout=60)
 
     job = json.loads(out)
     assert (working.returncode, err) == (3, "")
@@ -66,7 +66,7 @@ def test_impatient_user_gets_away_at_once(working: Program, tmp_path: Path, even
 
     eventually(interrupted_until_it_ends, "the program has ended", 20.0)
 
-    out, _ = working.communicate(timeout=30)
+    out, _ = working.communicate(timeout=60)
     assert working.returncode == 3
     assert json.loads(out)["status"] == "cancelled"
     assert not (tmp_path / "out.gif").exists()

@@ -36,7 +36,7 @@ def client(server: Served) -> Iterator[Client]:
 def test_video_goes_there_and_a_gif_comes_back(client: Client, video: Path, tmp_path: Path) -> None:
     """Submit, wait, download: the job tells what it made and what that cost."""
     sent = client.submit("gif", video, width=160, fps=5)
-    ended = client.wait(sent.id, timeout_s=30)
+    ended = client.wait(sent.id, timeout_s=60)
     path = client.download(sent.id, tmp_path / "out.gif")
 
     assert (ended.status, ended.source_name, ended.error) == ("succeeded", "in.mp4", None)
@@ -66,19 +66,19 @@ def test_running_job_is_cancelled_and_tried_anew(client: Client, long_video: Pat
         client.wait(sent.id, timeout_s=0.1)
 
     client.cancel(sent.id)
-    assert client.wait(sent.id, timeout_s=30).status == "cancelled"
+    assert client.wait(sent.id, timeout_s=60).status == "cancelled"
     with pytest.raises(InvalidTransition):
         client.cancel(sent.id)
 
     assert client.retry(sent.id).status == "pending"
     client.cancel(sent.id)
-    assert client.wait(sent.id, timeout_s=30).status == "cancelled"
+    assert client.wait(sent.id, timeout_s=60).status == "cancelled"
 
 
 def test_removed_job_is_gone(client: Client, video: Path) -> None:
     """Neither asked for nor listed it is found."""
     sent = client.submit("info", video)
-    client.wait(sent.id, timeout_s=30)
+    client.wait(sent.id, timeout_s=60)
     assert sent.id in [job.id for job in client.jobs("succeeded")]
 
     client.delete(sent.id)
@@ -109,4 +109,4 @@ def test_memory_tells_budget_and_slots(client: Client) -> None:
 
 
 def _ended(client: Client, job_id: str) -> Any:
-    return client.wait(job_id, timeout_s=30)
+    return client.wait(job_id, timeout_s=60)

@@ -125,7 +125,7 @@ def test_the_same_key_is_the_same_job(server: Server, video: Path) -> None:
 def test_a_running_job_is_cancelled_at_once(server: Server, long_video: Path) -> None:
     """What runs stops, and is cancelled: within a second, and within ten times that on a machine that is busy."""
     job_id = server.submit("gif", long_video, {"fps": 50}).json()["id"]
-    within(20, lambda: server.job(job_id)["status"] == "running", "the job runs")
+    within(60, lambda: server.job(job_id)["status"] == "running", "the job runs")
     assert server.http.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
     within(20, lambda: server.job(job_id)["status"] == "cancelled", "the job is cancelled")
     again = server.http.post(f"/v1/jobs/{job_id}/cancel")
@@ -139,9 +139,9 @@ def test_a_cancelled_job_is_tried_anew(server: Server, long_video: Path) -> None
     within(20, lambda: server.job(job_id)["status"] == "cancelled", "the job is cancelled")
     retried = server.http.post(f"/v1/jobs/{job_id}/retry").json()
     assert (retried["status"], retried["attempts"]) == ("pending", 0)
-    within(20, lambda: server.job(job_id)["status"] == "running", "the job runs")
+    within(60, lambda: server.job(job_id)["status"] == "running", "the job runs")
     assert server.http.delete(f"/v1/jobs/{job_id}").status_code == 202
-    within(20, lambda: server.http.get(f"/v1/jobs/{job_id}").status_code == 404, "the job is gone")
+    within(60, lambda: server.http.get(f"/v1/jobs/{job_id}").status_code == 404, "the job is gone")
 
 
 def test_jobs_are_listed_in_pages(server: Server, video: Path) -> None:
@@ -182,23 +182,23 @@ def test_watching_does_not_keep_others_waiting(server: Server, long_video: Path)
     seen = threading.Barrier(21)
 
     def watch() -> None:
-        with httpx.stream("GET", f"{server.address}/v1/jobs/{job_id}/events", timeout=30, trust_env=False) as response:
+        with httpx.stream("GET", f"{server.address}/v1/jobs/{job_id}/events", timeout=60, trust_env=False) as response:
             lines = response.iter_lines()
             next(lines)
-            seen.wait(20)
+            seen.wait(60)
             for _ in lines:
                 pass
 
     watchers = [threading.Thread(target=watch) for _ in range(20)]
     for watcher in watchers:
         watcher.start()
-    seen.wait(20)
+    seen.wait(60)
     began_s = time.monotonic()
     assert server.http.get("/v1/jobs").status_code == 200
     assert time.monotonic() - began_s < 10.0
     server.http.delete(f"/v1/jobs/{job_id}")
     for watcher in watchers:
-        watcher.join(20)
+        watcher.join(60)
         assert not watcher.is_alive()
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
+import psutil
 import pytest
 
 from tests.acceptance.http_server import Server, running, within
 
 TEXT = "And so my fellow Americans ask not what your country can do for you, ask what you can do for your country."
 KEY = "a-key-of-this-server"
+#: Seconds of computing that a slot may go on for when nobody waits any more; all of `long` takes nine.
+GOES_ON_S = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,19 @@ def client_of(server: Server, key: str = KEY, **settings: Any) -> openai.OpenAI:
 def is_idle(server: Server) -> bool:
     """Tell whether no slot computes."""
     return not any(slot["busy"] for slot in server.http.get("/health/memory").json()["slots"])
+
+
+def computed_s(server: Server) -> dict[psutil.Process, float]:
+    """Return the seconds that each slot at work has computed for: what else the machine does adds nothing to them."""
+    slots = server.http.get("/health/memory").json()["slots"]
+    workers = [psutil.Process(slot["pid"]) for slot in slots if slot["busy"]]
+    return {worker: sum(worker.cpu_times()[:2]) for worker in workers}
+
+
+def stops(server: Server, before: dict[psutil.Process, float]) -> bool:
+    """Wait until no slot computes; tell whether those at work before were stopped in the middle."""
+    within(60, lambda: is_idle(server), "the slot is idle")
+    return all(not one.is_running() or sum(one.cpu_times()[:2]) - was < GOES_ON_S for one, was in before.items())
 
 
 def nothing_is_left(server: Server) -> bool:
@@ -149,16 +164,15 @@ def test_a_stream_adds_up_to_the_text(server: Server, client: openai.OpenAI, jfk
 
 
 def test_a_stream_is_live_and_leaving_it_stops_the_work(server: Server, client: openai.OpenAI, long: Path) -> None:
-    """Text comes while the rest is still to be heard; two seconds after the client left nothing computes."""
+    """Text comes while the rest is still to be heard; soon after the client left nothing computes."""
     with client.audio.transcriptions.create(file=long, model="whisper-1", stream=True) as stream:
         first = next(iter(stream))
         assert first.type == "transcript.text.delta"
-        assert not is_idle(server)
-        left_s = time.monotonic()
-    within(2, lambda: is_idle(server), "the slot is idle")
-    assert time.monotonic() - left_s < 2
+        computed = computed_s(server)
+    assert computed
+    assert stops(server, computed)
 
-    within(5, lambda: nothing_is_left(server), "job and files are gone")
+    within(60, lambda: nothing_is_left(server), "job and files are gone")
 
 
 def test_leaving_before_the_answer_stops_the_work(server: Server, long: Path) -> None:
@@ -172,10 +186,12 @@ def test_leaving_before_the_answer_stops_the_work(server: Server, long: Path) ->
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     with server.connect() as connection:
         connection.sendall(f"POST {request.url.path} HTTP/1.1\r\n{head}\r\n".encode() + request.read())
-        within(20, lambda: server.http.get("/health/memory").json()["running"], "it is at work")
-    within(2, lambda: is_idle(server), "the slot is idle")
+        within(60, lambda: server.http.get("/health/memory").json()["running"], "it runs")
+        within(60, lambda: computed_s(server), "a slot is at work")
+        computed = computed_s(server)
+    assert stops(server, computed)
 
-    within(5, lambda: nothing_is_left(server), "job and files are gone")
+    within(60, lambda: nothing_is_left(server), "job and files are gone")
 
 
 @pytest.mark.parametrize(
@@ -281,13 +297,13 @@ def test_who_is_kept_waiting_for_too_long_is_told(strict: Server, long: Path) ->
 
     assert (refusal.value.status_code, refusal.value.code) == (504, "sync_timeout")
     assert refusal.value.response.headers["x-should-retry"] == "false"
-    within(5, lambda: is_idle(strict) and nothing_is_left(strict), "nothing of it is left")
+    within(60, lambda: is_idle(strict) and nothing_is_left(strict), "nothing of it is left")
 
 
 def test_a_full_line_says_when_to_come_again(strict: Server, long: Path, jfk: Path) -> None:
     """Before anything of the file is read."""
     jobs = [strict.submit("transcribe", long, {"beam_size": 6}).json()["id"]]
-    within(20, lambda: strict.job(jobs[0])["status"] == "running", "one runs")
+    within(60, lambda: strict.job(jobs[0])["status"] == "running", "one runs")
     jobs.append(strict.submit("transcribe", long, {"beam_size": 7}).json()["id"])
 
     with pytest.raises(openai.InternalServerError) as refusal:
@@ -297,7 +313,7 @@ def test_a_full_line_says_when_to_come_again(strict: Server, long: Path, jfk: Pa
     assert int(refusal.value.response.headers["retry-after"]) > 0
     for job in reversed(jobs):
         strict.http.delete(f"/v1/jobs/{job}")
-    within(10, lambda: nothing_is_left(strict), "both are gone")
+    within(60, lambda: nothing_is_left(strict), "both are gone")
 
 
 def test_the_schema_tells_of_the_routes(server: Server) -> None:

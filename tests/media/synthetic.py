@@ -55,10 +55,11 @@ class Video:
 
 def picture(index: int, time_s: float, width: int, height: int) -> np.ndarray:
     """Return picture `index`: a sliding gradient, a moving square, its number, and a flash at each full second."""
-    rows, columns = np.mgrid[0:height, 0:width]
-    image = np.stack([(columns + 3 * index) % 256, (rows * 2 + index) % 256, (rows + columns) % 256], axis=-1).astype(
-        np.uint8
-    )
+    rows, columns = np.arange(height).astype(np.uint8)[:, None], np.arange(width).astype(np.uint8)
+    image = np.empty((height, width, 3), np.uint8)
+    image[..., 0] = columns + np.uint8(3 * index % 256)
+    image[..., 1] = rows * np.uint8(2) + np.uint8(index % 256)
+    image[..., 2] = rows + columns
     side = max(2, height // 4)
     left, top = (7 * index) % max(1, width - side), (5 * index) % max(1, height - side)
     image[top : top + side, left : left + side] = (255, 64, 0)

@@ -215,12 +215,17 @@ def test_ceiling_below_what_a_worker_needs_ends_at_once(pool: Pool) -> None:
 def test_slots_that_left_idle_are_no_mishap(open_pool: OpenPool, eventually: Eventually) -> None:
     """However many slots have left for want of work, the next job runs and the breaker stays closed."""
     pool = open_pool(slots=7, idle_s=0.3)
-    threads = [threading.Thread(target=pool.run, args=(attack("sleep", for_s=0.5),)) for _ in range(7)]
+    pids: list[int] = []
+    all_at_work = threading.Barrier(7, lambda: pids.extend(slot.pid for slot in pool.slots()), timeout=60.0)
+
+    def work() -> None:
+        pool.run(attack("sleep", for_s=0.5), on_event=lambda _: all_at_work.wait())
+
+    threads = [threading.Thread(target=work) for _ in range(7)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    pids = [slot.pid for slot in pool.slots()]
     assert len(pids) == 7
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "all leave")
 

@@ -101,6 +101,7 @@ def still_held(service: Service, job_id: str, how: Callable[..., None]) -> list[
     return [name for name, is_held in held.items() if is_held]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("deed", ["work_until_told", "litter", "ignore_cancel", "spin_in_c"])
 @pytest.mark.parametrize("how", [cancel, cancel_elsewhere, delete])
 def test_all_is_free_within_a_second(
