@@ -33,7 +33,7 @@ def test_marked_test_that_leaks_fails_readably(pytester: pytest.Pytester) -> Non
 
         def test_other():
             kept.append(1)
-            assert len(kept) > 100
+            assert len(kept) > 4  # as a test, three times to warm up, and then the steps that are judged
         """
     )
 
@@ -117,7 +117,7 @@ def test_step_sets_up_narrow_fixtures_anew_and_keeps_wide_ones(pytester: pytest.
                 print("printed")
 
         def test_counts(wide, tmp_path):
-            assert counts["function"] > 100
+            assert counts["function"] > 4  # as a test, three times to warm up, and at least one judged step
             assert (counts["module"], counts["ended"]) == (1, 0)
             assert len(list(tmp_path.parent.iterdir())) < 9
         """

@@ -22,7 +22,7 @@ class Step:
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work_on(work)
         self._runner: asyncio.Runner | None = None
-        self._steps: Generator[None, int, None] | None = None
+        self._steps: Generator[StopIteration | None, int, None] | None = None
         #: Steps begun so far.
         self.count = 0
 
@@ -36,27 +36,33 @@ class Step:
             self.await_(self._coroutines(count))
             return
         steps, self._steps = self._steps or self._begun(), None
-        steps.send(count)
+        stopped = steps.send(count)
+        if stopped is not None:
+            raise stopped
         self._steps = steps  # unless an error has ended it
 
-    def _begun(self) -> Generator[None, int, None]:
+    def _begun(self) -> Generator[StopIteration | None, int, None]:
         steps = self._calls()
         next(steps)
         return steps
 
-    def _calls(self) -> Generator[None, int, None]:
+    def _calls(self) -> Generator[StopIteration | None, int, None]:
         """Run as many steps as are sent, each called from this one frame.
 
         An error that a step keeps holds the frames which called it. Were there new ones of the trial's with each look,
         the step would seem to keep more, the more often is looked.
         """
-        while True:
-            for _ in range((yield)):
-                self.count += 1
-                result = self._work()
-                if result is not None:
-                    self._finish(result)
-            result = None
+        try:
+            while True:
+                for _ in range((yield None)):
+                    self.count += 1
+                    result = self._work()
+                    if result is not None:
+                        self._finish(result)
+                result = None
+        except StopIteration as error:
+            # Raised out of a generator it would become a RuntimeError.
+            yield error
 
     async def _coroutines(self, count: int) -> None:
         for _ in range(count):

@@ -8,13 +8,15 @@ import functools
 import gc
 import io
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tightship.leaks.fault import StepFailed
 from tightship.leaks.step import Step, described, name_of, open_step
+from tightship.leaks.watchdog import Hung
 
 
 class Resource:
@@ -159,6 +161,62 @@ def test_steps_go_on_after_one_that_failed() -> None:
             subject.run(3)
         subject.run(2)
     assert subject.count == 4
+
+
+def test_a_step_may_raise_the_error_that_ends_iterators() -> None:
+    """It is told as what it is, and the next step is run."""
+    numbers: Iterator[int] = iter([1, 2])
+    with open_step(lambda: next(numbers) and None) as subject:
+        for count in (2, 1, 1):
+            with pytest.raises(StopIteration) if count == 1 else contextlib.nullcontext():
+                subject.run(count)
+    assert subject.count == 4
+
+
+@pytest.mark.parametrize("error", [Hung, KeyboardInterrupt, GeneratorExit, RuntimeError])
+def test_steps_go_on_after_one_that_was_broken_off(error: type[BaseException]) -> None:
+    """An alarm, an interrupt or an error of generators' own reaches whoever runs the steps."""
+    calls = iter([True, False, True])
+
+    def step() -> None:
+        if not next(calls):
+            raise error
+
+    with open_step(step) as subject:
+        with pytest.raises(error):
+            subject.run(2)
+        subject.run(1)
+    assert subject.count == 3
+
+
+def test_a_step_may_run_steps_itself() -> None:
+    """Of its own object, too."""
+    calls: list[int] = []
+
+    def step() -> None:
+        calls.append(len(calls))
+        if len(calls) in (1, 3):
+            subject.run(1)
+
+    with open_step(step) as subject:
+        subject.run(1)
+        subject.run(1)
+    assert subject.count == 4
+
+
+def test_what_the_last_step_returned_is_not_held() -> None:
+    """Nothing of a step outlives it for the trial's sake."""
+    returned: list[weakref.ref[Resource]] = []
+
+    def step() -> Resource:
+        resource = Resource()
+        returned.append(weakref.ref(resource))
+        return resource
+
+    with open_step(step) as subject:
+        subject.run(2)
+        gc.collect()
+        assert [each() for each in returned] == [None, None]
 
 
 # --- around the steps -----------------------------------------------------------------------------------

@@ -35,12 +35,14 @@ MIN_SHARE = 0.2
 _MAKES_PATH = {
     "open": 0, "os.mkdir": 0, "os.link": 1, "os.symlink": 1, "os.rename": 1, "sqlite3.connect": 0, "socket.bind": 1,
 }  # fmt: skip
+#: Where lines wait for other threads, but for the one that calls what a thread is for.
+_WAITS_IN, _CALLS_TARGET = threading.Event.wait.__code__.co_filename, threading.Thread.run.__qualname__
 
 
 @dataclass(frozen=True)
 class _Birth:
-    #: Of the line that saw it first, then of those that other threads were at meanwhile.
-    stacks: list[Stack]
+    #: Of the line that saw it first, then of those that other threads were at meanwhile; with the number of the look.
+    seen: list[tuple[Stack, int]]
     identity: str
     step: int
     number: int = 0
@@ -57,7 +59,7 @@ class Nursery:
         self._births: dict[Hashable, _Birth] = {}
         self._told: dict[Hashable, _Birth] = {}
         self._lock = threading.Lock()
-        self._number = 0
+        self._number = self._looks = 0
         # How many births each thread knew of when its line began.
         self._here = threading.local()
 
@@ -68,6 +70,7 @@ class Nursery:
         if (mark == self._mark and known == self._number) or not self._lock.acquire(blocking=False):
             return
         try:
+            self._looks += 1
             if known is not None:
                 self._claim(known, frame, line)
             if mark != self._mark and self._look(lambda: stack_of(frame, line)):
@@ -80,21 +83,22 @@ class Nursery:
         """Name a line for what others saw first while it ran: they may look before the line that made it is over."""
         for birth in self._births.values():
             if birth.number > known:
-                birth.stacks.append(stack_of(frame, line))
+                birth.seen.append((stack_of(frame, line), self._looks))
 
     def audited(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:
         """Note who makes a path: the event comes in every thread, traced or not."""
         path = _new_path(event, arguments)
         if path is not None:
-            self._told[path] = _Birth([stack_of(frame)], path, self.step)
+            self._told[path] = _Birth([(stack_of(frame), 0)], path, self.step)
 
     def thread_started(self, thread: threading.Thread, frame: FrameType) -> None:
         """Note who starts a thread, in every thread as well."""
-        self._told[id(thread)] = _Birth([stack_of(frame)], "", self.step)
+        self._told[id(thread)] = _Birth([(stack_of(frame), 0)], "", self.step)
 
     def step_ended(self) -> None:
         """Look for what no line was seen to make."""
         with self._lock:
+            self._looks += 1
             self._look(tuple)
             self._here.number = self._number
         self.step += 1
@@ -108,7 +112,7 @@ class Nursery:
         itself = keys & {threading.get_native_id()} - self._known if isinstance(self.table, Threads) else frozenset()
         for key in keys - self._known - itself:
             self._number += 1
-            self._births[key] = _Birth([stack()], self.table.identity(key), self.step, self._number)
+            self._births[key] = _Birth([(stack(), self._looks)], self.table.identity(key), self.step, self._number)
         self._known = frozenset(key for key in keys if key in self._births or key in self._before)
         return not itself
 
@@ -123,15 +127,21 @@ class Nursery:
             # An event may still be on its way in another thread.
             told_paths = {path: birth for path, birth in self._told.copy().items() if self.table.identity(path)}
             # Others, too, put files into the folder; nobody else raises audit events here.
-            births = told_paths or {key: birth for key, birth in births.items() if birth.stacks[0]}
+            births = told_paths or {key: birth for key, birth in births.items() if birth.seen[0][0]}
         # The line that makes them is there each time; what runs beside it is now one line, now another. A line that
-        # waits all the while is there each time too, yet it seldom looks first.
-        times = Counter(stack for birth in births.values() for stack in set(birth.stacks))
-        first = Counter(birth.stacks[0] for birth in births.values())
+        # waits all the while is there each time too, yet it seldom looks first; and it ran once for all that it saw.
+        times = Counter(stack for stack, _ in {seen for birth in births.values() for seen in birth.seen})
+        first = Counter(birth.seen[0][0] for birth in births.values())
         for key, birth in births.items():
             if birth.step < max(1, self.step - 1):
                 same = birth.identity in ("", self.table.identity(key))
-                yield key, max(birth.stacks, key=lambda stack: (times[stack], first[stack])) if same else ()
+                stacks = [stack for stack, _ in birth.seen]
+                working = [stack for stack in stacks if not _waits(stack)] or stacks
+                yield key, max(working, key=lambda stack: (times[stack], first[stack])) if same else ()
+
+
+def _waits(stack: Stack) -> bool:
+    return bool(stack) and stack[-1][0] == _WAITS_IN and stack[-1][2] != _CALLS_TARGET
 
 
 def _new_path(event: str, arguments: tuple[Any, ...]) -> str | None:

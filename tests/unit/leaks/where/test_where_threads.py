@@ -173,3 +173,40 @@ def test_a_line_is_named_though_the_step_ends_before_it_does() -> None:
                 nursery.step_ended()
 
     assert [stack[-1][1] for _, stack in nursery.survivors()] == [2] * 5
+
+
+def test_two_lines_are_named_though_a_third_waits_for_both() -> None:
+    """The wait is there for all that both make, and has run but once."""
+    table, frame = Open(), sys._getframe()
+    nursery = Nursery(table)
+    with ThreadPoolExecutor(1) as worker:
+        for number in range(6):
+            nursery.line_ended(frame, 1)
+            for line in (2, 3):
+                table.numbers.add((number, line))
+                worker.submit(nursery.line_ended, frame, line).result()
+            nursery.line_ended(frame, 4)
+            nursery.step_ended()
+
+    assert {(key[1], stack[-1][1]) for key, stack in nursery.survivors()} == {(2, 2), (3, 3)}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("lines_beside", "named"), [((1, 2), 2), ((), 90)])
+def test_a_wait_of_the_threading_module_is_named_last(lines_beside: tuple[int, ...], named: int) -> None:
+    """It makes nothing itself, though it looks first each time; without another line it is better than none."""
+    names: dict[str, Callable[[], FrameType]] = {}
+    exec(compile("import sys\ndef wait(): return sys._getframe()", threading.__file__, "exec"), names)
+    table, frame, wait = Open(), sys._getframe(), names["wait"]()
+    nursery = Nursery(table)
+    with ThreadPoolExecutor(1) as worker:
+        for number in range(6):
+            for line in lines_beside[:1]:
+                worker.submit(nursery.line_ended, frame, line).result()
+            nursery.line_ended(frame, 3)
+            table.numbers.add(number)
+            nursery.line_ended(wait, 90)
+            for line in lines_beside[1:]:
+                worker.submit(nursery.line_ended, frame, line).result()
+            nursery.step_ended()
+
+    assert {stack[-1][1] for _, stack in nursery.survivors()} == {named}
