@@ -279,6 +279,15 @@ def _babble(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _flood(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
+    """Send pieces of a result, faster than anybody takes them."""
+    piece = b'{"is":"Partial","payload":{}}'
+    with socket.socket(fileno=os.dup(3)) as channel:
+        channel.setblocking(True)
+        while True:
+            channel.sendall(200 * (len(piece).to_bytes(4, "big") + piece))
+
+
 def _shout(attempt: Attempt, options: dict[str, Any]) -> dict[str, Any]:
     sys.stderr.write("x" * options["bytes"])
     sys.stdout.write("y" * options["bytes"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tightship.errors import DeadlineExceeded, MemoryExceeded
+from tightship.errors import Cancelled, DeadlineExceeded, MemoryExceeded
 from tightship.pool.deadline import Deadline
 from tightship.pool.messages import Partial, Progress
 from tightship.pool.pool import Pool
@@ -58,6 +58,15 @@ def test_worker_that_its_child_traces_is_killed(pool: Pool, misdeed: MakeTask) -
     if not tracers:
         pytest.skip("no child may trace its parent here")
     assert not Path(f"/proc/{tracers[0]}").exists()
+
+
+def test_worker_that_floods_its_caller_can_be_cancelled(pool: Pool, misdeed: MakeTask) -> None:
+    """However much it sends, the caller does more than listen."""
+    cancel = threading.Event()
+
+    outcome = pool.run(misdeed("flood", deadline=Deadline(20, 20, 60)), on_event=lambda _: cancel.set(), cancel=cancel)
+
+    assert isinstance(outcome.error, Cancelled)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def test_forked_child_ends_no_slot_and_takes_no_news(pool: Pool, misdeed: MakeTa
 def _in_fork(work: Callable[[], None]) -> None:
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(20)
+    process.join(60)
     assert process.exitcode == 0
 
 

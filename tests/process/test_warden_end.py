@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,9 @@ from .test_evasion import rescued
 Eventually = Callable[..., None]
 
 
+@pytest.mark.parametrize("deed", ["spin_in_c", "flood"])
 def test_stopped_warden_holds_nobody_up(
-    pool: Pool, misdeed: MakeTask, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, misdeed: MakeTask, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
     """A slot that hangs past its deadline is given up, and a warden that gives no answer goes with its slots."""
     monkeypatch.setattr(vigil, "OVERDUE_S", 0.1)
@@ -36,7 +37,7 @@ def test_stopped_warden_holds_nobody_up(
     os.kill(warden, signal.SIGSTOP)
 
     with rescued([warden]):
-        outcome = pool.run(misdeed("spin_in_c", deadline=Deadline(0.5, 0.5, 60)))
+        outcome = pool.run(misdeed(deed, deadline=Deadline(0.5, 0.5, 60)))
 
     assert isinstance(outcome.error, WorkerDied | DeadlineExceeded)
     eventually(lambda: not Path(f"/proc/{worker}").exists(), "the slot is gone")
@@ -44,6 +45,15 @@ def test_stopped_warden_holds_nobody_up(
     assert pool.warden_pid != warden
 
 
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["heeded", "ignored"])
+def children_s_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The program may ignore the end of its children: nobody can tell then how they ended."""
+    habit = signal.signal(signal.SIGCHLD, request.param)
+    yield
+    signal.signal(signal.SIGCHLD, habit)
+
+
+@pytest.mark.usefixtures("children_s_end")
 def test_killed_warden_leaves_no_descendant(pool: Pool, misdeed: MakeTask, eventually: Eventually) -> None:
     """What a worker has started outlives it where the warden is killed; the pool ends that."""
     started: dict[int, int | None] = {}

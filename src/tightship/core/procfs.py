@@ -17,6 +17,10 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _READ_BYTES = 8192
 #: Children of every kind, those that end without a SIGCHLD too (`__WALL`, which Python does not name).
 EVERY_CHILD = 0x40000000
+#: A process is on its way out. Source: include/linux/sched.h
+_PF_EXITING = 0x4
+#: Longest wait for a new program to be in place, in seconds.
+_EXEC_S = 0.5
 #: What the kernel answers for a process that is gone, or goes while it is read.
 _GONE = (FileNotFoundError, ProcessLookupError)
 
@@ -75,6 +79,12 @@ def is_running(pid: int, started: int | None) -> bool:
     return bool(fields) and int(fields[19]) == started and (fields[0] not in (b"Z", b"X") or int(fields[17]) > 1)
 
 
+def is_ending(pid: int) -> bool:
+    """Tell whether `pid` has ended or is about to: its files are closed before anybody can wait for it."""
+    fields = _stat(pid)
+    return not fields or bool(int(fields[6]) & _PF_EXITING)
+
+
 def children(pid: int) -> list[int]:
     """Return the children of `pid`, zombies included."""
     if pid == os.getpid() and not _has_children():
@@ -109,16 +119,28 @@ def carriers(variable: str) -> list[int]:
     It is inherited, so it marks a family beyond sessions and dead parents. Processes that may not be looked into are
     left out; it looks at every process of the machine.
     """
-    entry = b"\0" + variable.encode() + b"\0"
-    found: list[int] = []
-    for pid in pids():
-        try:
-            environment = _read(f"/proc/{pid}/environ")
-        except PermissionError:
-            continue
-        if entry in b"\0" + environment:
-            found.append(pid)
-    return found
+    return [pid for pid in pids() if carries(pid, variable)]
+
+
+def carries(pid: int, variable: str) -> bool:
+    """Tell whether `pid` started with `variable` ("NAME=value") in its environment; False where it may not be seen."""
+    try:
+        environment = _environment(pid)
+    except PermissionError:
+        return False
+    return b"\0" + os.fsencode(variable) + b"\0" in b"\0" + environment
+
+
+def _environment(pid: int) -> bytes:
+    """Return what `pid` started with; while the kernel still puts a new program in place, there is none to be read."""
+    give_up_at_s = time.monotonic() + _EXEC_S
+    while not (environment := _read(f"/proc/{pid}/environ")):
+        fields = _stat(pid)
+        begins = bool(fields) and int(fields[20]) > 0 and fields[48:49] == [b"0"]  # it has memory, and no environment
+        if not begins or time.monotonic() > give_up_at_s:
+            break
+        time.sleep(0.001)
+    return environment
 
 
 def pids() -> list[int]:

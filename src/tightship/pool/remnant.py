@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tightship.core.procfs import carriers
+from tightship.core.procfs import carriers, carries
 
 #: Environment variable of the warden and all below it: the pool's folder.
 MARK = "TIGHTSHIP_POOL"
@@ -23,7 +23,18 @@ MOST_S = 1.0
 def end_remnants(folder: Path) -> None:
     """Kill every process that belongs to the pool of `folder`."""
     give_up_at_s = time.monotonic() + MOST_S
-    while (pids := carriers(f"{MARK}={folder}")) and time.monotonic() < give_up_at_s:
+    mark = f"{MARK}={folder}"
+    while (pids := carriers(mark)) and time.monotonic() < give_up_at_s:
         for pid in pids:
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                _end(pid, mark)
+
+
+def _end(pid: int, mark: str) -> None:
+    """Kill a process that bears the mark; its number may be another's by now, and is held on to while that is seen."""
+    fd = os.pidfd_open(pid)
+    try:
+        if carries(pid, mark):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+    finally:
+        os.close(fd)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tightship.core.machine import own_cgroup
+from tightship.core.procfs import is_ending
 from tightship.errors import PlatformUnsupported, WorkerDied
 from tightship.pool.cgroup import delegated_folder
 from tightship.pool.channel import Channel, ChannelClosed
@@ -96,8 +97,8 @@ class Supervision:
         return self._process.pid
 
     def alive(self) -> bool:
-        """Tell whether the warden still runs."""
-        return self._process.poll() is None
+        """Tell whether the warden still runs; one that is on its way out, its channels closed, starts nothing."""
+        return self._process.poll() is None and not is_ending(self.pid)
 
     def spawn(self, folder: Path, idle_s: float | None, confinement: Confinement, start_s: float) -> Lines:
         """Start a worker that lives in `folder` and wait until it is ready.
@@ -141,13 +142,15 @@ class Supervision:
 
     def close(self) -> None:
         """End the warden, which kills all that is left below it first."""
+        killed = not self.alive()  # it ends when it is told to; a program that ignores SIGCHLD sees no exit status
         self._channel.close()
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()  # stuck: its workers die with it
             self._process.wait()
-        if self._process.returncode != 0:
+            killed = True
+        if killed or self._process.returncode != 0:
             end_remnants(self._home)
 
 

@@ -70,22 +70,20 @@ class Vigil:
         self._cancel = cancel
         self._cancelling = False
         self._kill_at_s = float("inf")
+        self._report: Exited | None = None
 
     def keep(self, folder: Path, source_fd: int | None) -> Finished | Exited:
         """Begin the attempt and return how it ended: the worker's last message or the warden's report of its death."""
         try:
             self._begin(folder, source_fd)
             while True:
-                self._cancel_if_asked()
-                ready = self._ready()
-                if not ready and time.monotonic() > self._kill_at_s + OVERDUE_S:
-                    return end(self._lines, "overdue")
-                for channel in ready:
+                self._interfere()
+                for channel in self._ready():
                     ending = self._hear(channel)
                     if ending is not None:
                         return ending
         except ChannelClosed:
-            return last_report(self._lines)
+            return self._report or last_report(self._lines)
         except BaseException:
             end(self._lines, "cancelled")  # Ctrl-C, a failing callback: nobody listens, so it must not go on
             raise
@@ -122,6 +120,12 @@ class Vigil:
         self.opening = opening
         _log.info("The model %s is loaded: %s.", self._task.session_name, opening.in_words())
 
+    def _interfere(self) -> None:
+        """Cancel if asked to, and end what the warden should have ended; what the worker has said until then counts."""
+        self._cancel_if_asked()
+        if self._report is None and time.monotonic() > self._kill_at_s + OVERDUE_S:
+            self._report = end(self._lines, "overdue")
+
     def _cancel_if_asked(self) -> None:
         if self._cancelling or self._cancel is None or not self._cancel.is_set():
             return
@@ -147,6 +151,7 @@ class Vigil:
             ending = self._take(message)
             if ending is not None:
                 return ending
+            self._interfere()  # here as well: there may be no end of messages
         return None
 
     def _take(self, message: Message) -> Finished | Exited | None:

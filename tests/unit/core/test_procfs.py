@@ -182,6 +182,28 @@ def test_carriers_of_a_variable_are_found(monkeypatch, run_python):
     assert procfs.carriers("TIGHTSHIP_TEST=one") == [marked.pid]
 
 
+def test_a_program_that_is_being_put_in_place_carries_its_variables(monkeypatch):
+    """For a moment the kernel has its memory and not yet its environment; it counts all the same."""
+    seen = iter([b"", b"", b"A=1\0MARK=x\0"])
+    begins = b"7 (new) R " + b" ".join([b"1"] * 47 + [b"0", b"0"])
+    monkeypatch.setattr(procfs, "_read", lambda path, **_: next(seen) if path.endswith("environ") else begins)
+    assert procfs.carries(7, "MARK=x")
+
+
+def test_a_process_without_environment_is_not_waited_for(zombie):
+    """The dead, and what has an empty one, carry nothing."""
+    assert not procfs.carries(zombie, "MARK=x")
+    with subprocess.Popen([sys.executable, "-c", "input()"], env={}, stdin=subprocess.PIPE) as process:
+        assert not procfs.carries(process.pid, "MARK=x")
+
+
+@pytest.mark.parametrize("state", ["zombie", "gone"])
+def test_the_dead_are_ending(state, request):
+    """So is what is about to be dead; who looks is not."""
+    assert procfs.is_ending(request.getfixturevalue(state))
+    assert not procfs.is_ending(os.getpid())
+
+
 def test_own_descriptors_are_counted_without_the_one_that_counts():
     """One more open file is one more descriptor."""
     before = procfs.fds(os.getpid())
