@@ -205,15 +205,20 @@ class Dispatcher:
         for engagement in engaged:
             if engagement.claim.job.id not in wanted:
                 self._heed(engagement, self._store.renew(engagement.claim))
-        if self._store.take_over():
-            self.ring()
-        if due:
-            self._keep_at_s = time.monotonic() + min(KEEP_EVERY_S, self._store.config.lease_s / 3)
-            if self._store.sweep().requeued:
+        try:
+            if self._store.take_over():
                 self.ring()
-            if self._runner.recall is not None:
-                self._runner.recall.expire()
+        finally:  # to take a job over takes room on the disk, which may be full until it is swept
+            if due:
+                self._sweep()
         return False
+
+    def _sweep(self) -> None:
+        self._keep_at_s = time.monotonic() + min(KEEP_EVERY_S, self._store.config.lease_s / 3)
+        if self._store.sweep().requeued:
+            self.ring()
+        if self._runner.recall is not None:
+            self._runner.recall.expire()
 
     def _give_way(self, newer: SchemaTooNew) -> None:
         """End all work, for good: what is not done is done by the newer version when the leases have run out."""

@@ -142,7 +142,8 @@ def test_paths_and_methods_that_are_not_there(server: Server) -> None:
     refused(server.http.get("/v1/jobs/no-such-job"), 404, "job_not_found")
     refused(server.http.get("/v1/jobs/no-such-job/events"), 404, "job_not_found")
     assert refused(server.http.get("/v1/jobs", params={"limit": 0}), 422, "invalid_options")["option"] == "limit"
-    for path, allowed in (("/v1/jobs", "GET, POST"), ("/health/live", "GET, HEAD"), ("/static/app.js", "GET, HEAD")):
+    served = {"/v1/jobs": "GET, POST", "/health/live": "GET, HEAD", "/static/app.js": "GET, HEAD"}
+    for path, allowed in {**served, "/static/v1/jobs": "GET, HEAD"}.items():
         wrong = server.http.put(path)
         assert allowed in refused(wrong, 405, "method_not_allowed")["detail"]
         assert wrong.headers["allow"] == allowed

@@ -194,6 +194,31 @@ def test_ring_wakes_nobody_who_has_nothing_to_do_with_it(
     assert store.sweeps == 1
 
 
+@pytest.mark.parametrize(("failing", "other"), [("take_over", "sweep"), ("sweep", "take_over")])
+def test_full_disk_keeps_neither_the_dead_nor_their_files(
+    dispatcher: Dispatcher, store: CountingStore, monkeypatch: pytest.MonkeyPatch, failing: str, other: str
+) -> None:
+    """To take a job over takes room, which the sweep makes: what fails of the two never stands before the other."""
+    failed, reached = threading.Event(), threading.Event()
+    do = getattr(store, other)
+
+    def fail() -> Any:
+        failed.set()
+        raise DiskFull("the disk that holds the database is full")
+
+    def do_and_say() -> Any:
+        if failed.is_set():
+            reached.set()
+        return do()
+
+    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.01)
+    monkeypatch.setattr(store, failing, fail)
+    monkeypatch.setattr(store, other, do_and_say)
+    dispatcher.start()
+
+    assert reached.wait(LONG_S)
+
+
 def test_job_wakes_only_who_does_what_it_needs(
     store: CountingStore, pool: Slots, tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:

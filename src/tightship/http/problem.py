@@ -101,9 +101,11 @@ async def _of_status(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> list[str]:
     """Return what may be done at a path, by all routes together; the framework tells that of the first one alone."""
     routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    # Where files are mounted the path has been cut short by now, and would be another's.
+    whole = {**request.scope, "root_path": request.scope.get("app_root_path", request.scope.get("root_path", ""))}
 
     def taken(method: str) -> bool:
-        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        return any(route.matches({**whole, "method": method})[0] is Match.FULL for route in routes)
 
     return [method for method in _METHODS if taken(method)] or ["GET", "HEAD"]  # of files that are served as they are
 

@@ -108,8 +108,8 @@ def _vtt(segments: Iterable[Segment], _summary: Summary) -> Iterator[str]:
 
 def _times(segment: Segment, point: str) -> str:
     """Return when a subtitle is shown; one that takes no time would be damage to some players."""
-    start_s, end_s = segment["start"], max(segment["end"], segment["start"] + _LEAST_S)
-    return f"{clock_time(start_s, point)} --> {clock_time(end_s, point)}"
+    start_s = round(segment["start"], 3)  # half a thousandth may be rounded up here and down a thousandth later
+    return f"{clock_time(start_s, point)} --> {clock_time(max(segment['end'], start_s + _LEAST_S), point)}"
 
 
 def _shown(segments: Iterable[Segment]) -> Iterator[tuple[Segment, str]]:

@@ -47,6 +47,14 @@ def test_srt_is_numbered_from_one_with_commas() -> None:
     )
 
 
+@pytest.mark.parametrize("start_s", [0.0005, 1.0015, 1.0025, 2.5])
+def test_every_subtitle_takes_time(start_s: float) -> None:
+    """Also where the times are rounded to the same thousandth."""
+    shown, hidden = written("srt", [segment(0, start_s, start_s, "Hello")]).splitlines()[1].split(" --> ")
+
+    assert shown < hidden
+
+
 @pytest.mark.parametrize("arrow", ["-->", "--->", "-" * 9 + ">"])
 def test_no_text_in_srt_looks_like_a_time(arrow: str) -> None:
     """However long its arrows are: a player would take the line for the next subtitle's."""

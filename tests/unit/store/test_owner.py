@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,25 @@ def test_two_who_look_at_once_are_not_told_the_same(owners: Owners) -> None:
 
     assert list(owners.departed()) == []
     assert list(looking) == []
+
+
+def test_who_comes_while_the_dead_are_looked_for_is_known_to_live(
+    owners: Owners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name, there but not held yet, is taken for a dead one's and removed: it is put there again."""
+    flock, looked = fcntl.flock, list[str]()
+
+    def look_first(fd: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        looked.extend(owners.departed())
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    coming = owners.new()
+    with owners.present(coming):
+        assert looked == [coming]
+        assert list(owners.departed()) == []
+        assert [path.name for path in owners._folder.iterdir()] == [coming]
 
 
 @pytest.mark.parametrize("boot", ["1b671a64-40d5-491e-99b0-da01ff1f3341", "None", ""])
