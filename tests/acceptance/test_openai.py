@@ -78,10 +78,18 @@ def computed_s(server: Server) -> dict[psutil.Process, float]:
     return {worker: sum(worker.cpu_times()[:2]) for worker in workers}
 
 
+def has_stopped(worker: psutil.Process, was_s: float) -> bool:
+    """Tell whether a worker has ended, or has computed for hardly longer than before."""
+    try:
+        return not worker.is_running() or sum(worker.cpu_times()[:2]) - was_s < GOES_ON_S
+    except psutil.NoSuchProcess:
+        return True
+
+
 def stops(server: Server, before: dict[psutil.Process, float]) -> bool:
     """Wait until no slot computes; tell whether those at work before were stopped in the middle."""
     within(60, lambda: is_idle(server), "the slot is idle")
-    return all(not one.is_running() or sum(one.cpu_times()[:2]) - was < GOES_ON_S for one, was in before.items())
+    return all(has_stopped(worker, was_s) for worker, was_s in before.items())
 
 
 def nothing_is_left(server: Server) -> bool:
