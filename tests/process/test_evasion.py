@@ -43,7 +43,7 @@ def test_idle_slot_is_held_to_its_ceiling(pool: Pool, misdeed: MakeTask, eventua
     assert "memory while idle" in [receipt.cause for receipt in pool.ledger.receipts("worker")]
 
 
-def test_worker_that_its_child_traces_is_killed(pool: Pool, misdeed: MakeTask) -> None:
+def test_worker_that_its_child_traces_is_killed(pool: Pool, misdeed: MakeTask, eventually: Eventually) -> None:
     """The end of a traced process is told to its tracer alone; the deadline holds all the same, and both go."""
     tracers: list[int] = []
 
@@ -57,7 +57,7 @@ def test_worker_that_its_child_traces_is_killed(pool: Pool, misdeed: MakeTask) -
     assert isinstance(outcome.error, DeadlineExceeded)
     if not tracers:
         pytest.skip("no child may trace its parent here")
-    assert not Path(f"/proc/{tracers[0]}").exists()
+    eventually(lambda: not Path(f"/proc/{tracers[0]}").exists(), "the tracer is gone")
 
 
 def test_worker_that_floods_its_caller_can_be_cancelled(pool: Pool, misdeed: MakeTask) -> None:

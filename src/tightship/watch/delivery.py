@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tightship.errors import DiskFull, OutputUnwritable
-from tightship.pool.delivery import check_destination
+from tightship.pool.delivery import NO_SPACE, check_destination
 
 #: Bytes read at a time.
 CHUNK_BYTES = 2**20
 #: What a result is called while it is being put in place of another.
 _PART = ".tightship-part"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 #: The file system has no files without a name.
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.EPERM, errno.ENOSYS)
 #: The file system has no links.
@@ -155,6 +154,6 @@ def _faults(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        if fault.errno in _FULL:
+        if fault.errno in NO_SPACE:
             raise DiskFull(f"the disk of {str(place.parent)!r} is full; nothing half written was left") from None
         raise OutputUnwritable(f"{str(place)!r} cannot be written: {fault.strerror}") from None
